@@ -1,0 +1,1 @@
+"""Devices: one folder per kind, all of the same shape, and simulators for the far end of each wire."""

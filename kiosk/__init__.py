@@ -1,0 +1,1 @@
+"""What a kiosk does: visits, journeys, questions and the domain behind them."""

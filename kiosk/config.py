@@ -1,0 +1,314 @@
+"""Configuration: one TOML file → one typed tree. Environment variables override; anything wrong is refused at start.
+
+A key `paper_width` in `[printer]` is overridden by `MOTCUA_PRINTER_PAPER_WIDTH`. Secrets are never in the file: keys
+named `*_file` point to files (or systemd credentials). Relative paths are relative to the configuration file.
+"""
+
+import os
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+class ConfigError(ValueError):
+    """The configuration is wrong; the message names file, key and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class KioskSettings:
+    """The kiosk itself."""
+
+    id: str = "K01"
+    """Name of this kiosk, unique in the province."""
+    support_place: str = "Trung tâm Phục vụ hành chính công"
+    """Where it stands (nơi hỗ trợ)."""
+    catalogue: Path = Path("catalogue.toml")
+    """What the centre offers."""
+    state: Path = Path("state")
+    """Folder of the outbox: on a disk that survives power cuts."""
+    idle_seconds: float = 60.0
+    """Seconds without a touch before the warning."""
+    warning_seconds: float = 30.0
+    """Seconds from the warning to the end of the visit."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenSettings:
+    """The touchscreen."""
+
+    width: int = 1080
+    """Pixels of the panel, portrait."""
+    height: int = 1920
+    """Pixels of the panel, portrait."""
+    fullscreen: bool = True
+    """Whole screen without a window frame; false: a window scaled to the screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardSettings:
+    """The PC/SC reader of the chip card."""
+
+    reader: str = ""
+    """Part of the reader's name; empty: the first one."""
+    csca: Path | None = None
+    """Folder of trusted CSCA certificates (DER or PEM); without it the grade ends at integrity only."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """The document camera."""
+
+    source: str = "/dev/kiosk/camera"
+    """V4L2 device or http:// address of an MJPEG stream."""
+    still: str = ""
+    """Address of full-resolution stills, if the stream is smaller; empty: frames of the stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterSettings:
+    """The receipt printer."""
+
+    address: str = "tcp://127.0.0.1:9100"
+    """tcp://host:port, serial:///dev/…, or file:///dev/usb/lp0."""
+    dots: int = 576
+    """Printable width in dots: 576 or 512 (80 mm), 384 (58 mm)."""
+    cut: bool = True
+    """Whether the printer has a cutter."""
+    timeout: float = 4.0
+    """Seconds until a silent printer counts as unreachable."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScannerSettings:
+    """The QR and bar code scanner."""
+
+    device: str = "/dev/kiosk/scanner"
+    """Serial device (CDC)."""
+    baud: int = 9600
+    """Bits per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSettings:
+    """Speech to the citizen."""
+
+    enabled: bool = True
+    """Whether the kiosk speaks."""
+    output: str = ""
+    """A folder: utterances go there as WAV files instead of to the loudspeaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """The queue server, seen from the kiosk."""
+
+    url: str = "http://127.0.0.1:8480"
+    """Base address."""
+    token_file: Path = Path("secrets/kiosk-token")
+    """The kiosk's bearer token."""
+    timeout: float = 4.0
+    """Seconds for a whole request."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeSettings:
+    """The receiver, seen from the kiosk, and the keys of delivery."""
+
+    url: str = "https://127.0.0.1:8443"
+    """Base address of the receiver."""
+    ca: Path = Path("secrets/ca.pem")
+    """Certificate authority of the receiver."""
+    certificate: Path = Path("secrets/kiosk.pem")
+    """Client certificate of this kiosk."""
+    key_file: Path = Path("secrets/kiosk.key")
+    """Private key of the client certificate (Ed25519 or EC, PEM)."""
+    signing_key_file: Path = Path("secrets/kiosk-signing.key")
+    """Ed25519 key (PEM) that signs manifests."""
+    receiver_key: Path = Path("secrets/receiver-hpke.pub")
+    """X25519 public key (PEM) that envelopes are sealed to."""
+    receipt_key: Path = Path("secrets/receiver-receipt.pub")
+    """Ed25519 public key (PEM) that signs the receiver's receipts."""
+    status_url: str = "https://dichvucong.gov.vn/tra-cuu"
+    """What a receipt's QR opens; the reference is appended as `?ma=`."""
+    timeout: float = 20.0
+    """Seconds for a whole request."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueServerSettings:
+    """`serve queue`."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8480
+    """Port to listen on."""
+    public_url: str = "http://127.0.0.1:8480"
+    """Address that the QR code of a ticket opens."""
+    database: Path = Path("queue.db")
+    """SQLite file."""
+    catalogue: Path = Path("catalogue.toml")
+    """What the centre offers."""
+    kiosk_token_file: Path = Path("secrets/kiosk-token")
+    """Bearer token that kiosks present."""
+    console_password_file: Path = Path("secrets/console-password")
+    """Password of the staff console."""
+    voice: str = "vi"
+    """espeak-ng voice of the hall."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverSettings:
+    """`serve receiver`."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8443
+    """Port to listen on."""
+    certificate: Path = Path("secrets/receiver.pem")
+    """Server certificate."""
+    key_file: Path = Path("secrets/receiver.key")
+    """Private key of the server certificate."""
+    client_ca: Path = Path("secrets/ca.pem")
+    """Authority of the kiosks' certificates."""
+    kiosk_keys: Path = Path("secrets/kiosks")
+    """Folder of `<kiosk id>.pub`: Ed25519 public keys (PEM) of enrolled kiosks."""
+    hpke_key_file: Path = Path("secrets/receiver-hpke.key")
+    """X25519 private key (PEM) that opens envelopes."""
+    receipt_key_file: Path = Path("secrets/receiver-receipt.key")
+    """Ed25519 key (PEM) that signs receipts."""
+    state: Path = Path("receiver")
+    """Folder of database and blobs."""
+    tthc_url: str = "http://127.0.0.1:8490/o/rest/v2"
+    """Base address of the TTHC system (OpenCPS v2)."""
+    tthc_user_file: Path = Path("secrets/tthc-user")
+    """`user:password` for the TTHC system."""
+
+
+@dataclass(frozen=True, slots=True)
+class TthcModelSettings:
+    """`serve tthc-model`."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8490
+    """Port to listen on."""
+    state: Path = Path("tthc-model")
+    """Folder of what arrived."""
+    user_file: Path = Path("secrets/tthc-user")
+    """`user:password` that callers present."""
+    agency: str = "H15.50.05"
+    """Agency id of minted dossier numbers."""
+    answer_seconds: float = 3.0
+    """Seconds until a submitted dossier is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole tree."""
+
+    kiosk: KioskSettings = field(default_factory=KioskSettings)
+    screen: ScreenSettings = field(default_factory=ScreenSettings)
+    card: CardSettings = field(default_factory=CardSettings)
+    camera: CameraSettings = field(default_factory=CameraSettings)
+    printer: PrinterSettings = field(default_factory=PrinterSettings)
+    scanner: ScannerSettings = field(default_factory=ScannerSettings)
+    speech: SpeechSettings = field(default_factory=SpeechSettings)
+    queue: QueueSettings = field(default_factory=QueueSettings)
+    office: OfficeSettings = field(default_factory=OfficeSettings)
+    queue_server: QueueServerSettings = field(default_factory=QueueServerSettings)
+    receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
+    tthc_model: TthcModelSettings = field(default_factory=TthcModelSettings)
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in `path` with overrides from `environment`; raises ConfigError."""
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name another with --config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
+    sections = {f.name: typing.cast("type[Any]", f.default_factory) for f in fields(Settings)}
+    _refuse_unknown(raw, sections, f"{path}: section", "")
+    built = {
+        name: _section(kind, raw.get(name, {}), name, path, environment) for name, kind in sections.items()
+    }
+    return Settings(**built)
+
+
+def _section(kind: type[Any], raw: object, name: str, path: Path, environment: Mapping[str, str]) -> object:
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: {name} must be a section [{name}]")
+    known = {f.name: f for f in fields(kind)}
+    _refuse_unknown(raw, known, f"{path}: key", f"{name}.")
+    types = typing.get_type_hints(kind)
+    values: dict[str, object] = {}
+    for key, spec in known.items():
+        variable = f"MOTCUA_{name}_{key}".upper()
+        where = f"{path}: {name}.{key}"
+        if variable in environment:
+            values[key] = _from_text(environment[variable], types[key], f"environment: {variable}")
+        else:
+            values[key] = _value(raw[key] if key in raw else _default(spec), types[key], where)
+        if isinstance(values[key], Path):
+            values[key] = path.parent / typing.cast("Path", values[key])
+    return kind(**values)
+
+
+def _default(spec: "Field[Any]") -> object:
+    return spec.default if spec.default is not MISSING else None
+
+
+def _refuse_unknown(raw: Mapping[str, Any], known: Mapping[str, Any], what: str, prefix: str) -> None:
+    for key in raw:
+        if key not in known:
+            raise ConfigError(f"{what} {prefix}{key} is unknown; allowed: {', '.join(sorted(known))}")
+
+
+def _value(raw: object, kind: Any, where: str) -> object:
+    if Path in (kind, *typing.get_args(kind)):
+        if raw is None or isinstance(raw, Path):
+            return raw
+        if isinstance(raw, str) and raw:
+            return Path(raw)
+        raise ConfigError(f"{where} is {raw!r}; allowed: a path")
+    if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
+        return float(raw)
+    if type(raw) is not kind:
+        raise ConfigError(f"{where} is {raw!r}; allowed: {_KINDS[kind]}")
+    if isinstance(raw, int | float) and not isinstance(raw, bool) and raw < 0:
+        raise ConfigError(f"{where} is {raw!r}; allowed: {_KINDS[kind]} not below 0")
+    return raw
+
+
+_KINDS = {str: "text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _from_text(text: str, kind: Any, where: str) -> object:
+    if kind is bool and text in ("true", "false"):
+        return text == "true"
+    if kind in (int, float):
+        try:
+            return _value(kind(text), kind, where)
+        except ValueError:
+            raise ConfigError(f"{where} is {text!r}; allowed: {_KINDS[kind]}") from None
+    return _value(text, kind, where)
+
+
+def secret(path: Path, what: str) -> str:
+    """The text of a secret file, stripped; raises ConfigError that names the file, never its content."""
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise ConfigError(f"{path}: {what} cannot be read ({reason}); create it or correct the path") from None
+
+
+def require(path: Path, what: str) -> Path:
+    """`path` if it is a readable file; raises ConfigError that says what it should be."""
+    if not path.is_file():
+        raise ConfigError(f"{path}: {what} is missing; create it or correct the path in the configuration")
+    return path

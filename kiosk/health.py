@@ -1,0 +1,106 @@
+"""The state of devices and services: levels, a closed set of reasons, expected failures as results."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from kiosk.i18n import remedy
+from kiosk.text import Text
+
+
+class Level(StrEnum):
+    """How well a device serves; the worst level of its parts wins."""
+
+    READY = "ready"
+    DEGRADED = "degraded"
+    FAULT = "fault"
+    ABSENT = "absent"
+
+
+class Reason(StrEnum):
+    """Why something does not work. Closed: each has a title and remedy in assets/translations (`reason.*`)."""
+
+    OK = "ok"
+    STARTING = "starting"
+    NOT_CONFIGURED = "not_configured"
+    # chip card
+    NO_PCSCD = "no_pcscd"
+    NO_READER = "no_reader"
+    NO_CARD = "no_card"
+    CARD_REMOVED = "card_removed"
+    CARD_MUTE = "card_mute"
+    NOT_AN_ID_CARD = "not_an_id_card"
+    ACCESS_KEY_REFUSED = "access_key_refused"
+    CARD_DATA_BAD = "card_data_bad"
+    CARD_TIMEOUT = "card_timeout"
+    # printer
+    PRINTER_UNREACHABLE = "printer_unreachable"
+    PAPER_OUT = "paper_out"
+    PAPER_LOW = "paper_low"
+    COVER_OPEN = "cover_open"
+    PAPER_JAM = "paper_jam"
+    PRINTER_ERROR = "printer_error"
+    # camera
+    NO_CAMERA = "no_camera"
+    CAMERA_STALLED = "camera_stalled"
+    PAGE_NOT_FOUND = "page_not_found"
+    PAGE_BLURRED = "page_blurred"
+    PAGE_TOO_SMALL = "page_too_small"
+    PAGE_CUT_OFF = "page_cut_off"
+    # code scanner
+    NO_SCANNER = "no_scanner"
+    CODE_UNREADABLE = "code_unreadable"
+    # servers
+    QUEUE_UNREACHABLE = "queue_unreachable"
+    QUEUE_REFUSED = "queue_refused"
+    SERVICE_CLOSED = "service_closed"
+    RECEIVER_UNREACHABLE = "receiver_unreachable"
+    TTHC_UNREACHABLE = "tthc_unreachable"
+    NOT_FOUND = "not_found"
+    # storage
+    DISK_FULL = "disk_full"
+    STORAGE_ERROR = "storage_error"
+    # speech
+    NO_VOICE = "no_voice"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An expected failure, returned and not raised. `detail` is for technicians: no personal data in it."""
+
+    reason: Reason
+    detail: str = ""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a device publishes: how well it serves, why, and since when (UTC)."""
+
+    level: Level
+    reason: Reason
+    since: datetime
+    detail: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether a citizen can be served with it now."""
+        return self.level in (Level.READY, Level.DEGRADED)
+
+    @property
+    def remedy(self) -> Text:
+        """What a person does about it."""
+        return remedy(self.reason)
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape of `diagnose --json`."""
+        return {
+            "status": self.level.value,
+            "reason": self.reason.value,
+            "since": self.since.isoformat(timespec="seconds"),
+            "detail": self.detail,
+            "remedy": {"vi": self.remedy.vi, "en": self.remedy.en},
+        }

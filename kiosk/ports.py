@@ -1,0 +1,158 @@
+"""What a visit may use: devices, queue and delivery, as the core sees them.
+
+Expected failures come back as `Failure`; an exception is a defect.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kiosk.catalogue import Catalogue, Group, PriorityGroup, Service
+from kiosk.citizen import AccessKey, Citizen
+from kiosk.clock import Clock
+from kiosk.dossier import Dossier, DossierState, Page
+from kiosk.health import Failure, Status
+from kiosk.slips import Slip
+from kiosk.ticket import Ticket
+
+Progress = Callable[[float], None]
+"""Takes the share done, 0 to 1. May be called from any thread."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Frame:
+    """One preview picture: RGB rows top down, and the page outline found in it.
+
+    `outline` is four corners clockwise from the page's top left, in fractions of width and height; None if no page.
+    """
+
+    width: int
+    height: int
+    rgb: bytes
+    outline: tuple[Point, Point, Point, Point] | None
+    number: int
+
+
+class Device(Protocol):
+    """What every device publishes and forgets."""
+
+    @property
+    def status(self) -> Status:
+        """The state now."""
+
+    def forget(self) -> None:
+        """Drop everything of the present citizen. Never fails, never blocks."""
+
+
+class CardReader(Device, Protocol):
+    """Reads chip ID cards."""
+
+    async def wait_for_card(self) -> Failure | None:
+        """Return when a card lies on the reader; a Failure if there is no reader to wait for."""
+
+    async def wait_for_removal(self) -> None:
+        """Return when no card lies on the reader."""
+
+    async def read(self, keys: Sequence[AccessKey], progress: Progress) -> Citizen | Failure:
+        """Open the chip with the first key that fits and read it whole.
+
+        ACCESS_KEY_REFUSED only after every key was refused; each key costs the chip one attempt.
+        """
+
+
+class Camera(Device, Protocol):
+    """Sees the papers on the tray."""
+
+    def preview(self) -> Frame | None:
+        """The newest frame, or None while there is none."""
+
+    async def capture(self) -> Page | Failure:
+        """Take the page that lies on the tray: found, straightened, judged."""
+
+    async def assemble(self, pages: Sequence[Page], title: str) -> bytes:
+        """A PDF of the pages in order, colour, each at its own size."""
+
+
+class Scanner(Device, Protocol):
+    """Reads QR and bar codes."""
+
+    async def next_code(self) -> str:
+        """The next code shown to the scanner, decoded as UTF-8, NFC."""
+
+
+class Printer(Device, Protocol):
+    """Prints slips."""
+
+    async def print(self, slip: Slip) -> Failure | None:
+        """Print and cut. None means that the paper is out; otherwise why it stopped."""
+
+
+class Speaker(Device, Protocol):
+    """Speaks to the citizen."""
+
+    async def say(self, text: str, language: str) -> None:
+        """Speak; a new utterance replaces the present one."""
+
+
+class QueueDesk(Device, Protocol):
+    """The queue server of the centre."""
+
+    async def groups(self) -> tuple[Group, ...] | Failure:
+        """The two-level catalogue of services open now."""
+
+    async def issue(self, service: Service, priority: PriorityGroup | None, key: str) -> Ticket | Failure:
+        """A number. The same `key` always answers with the same ticket."""
+
+    async def printed(self, ticket: Ticket, on_paper: bool) -> None:
+        """Report whether the slip came out. Never fails towards the citizen."""
+
+    async def call_staff(self) -> Failure | None:
+        """Ask for a person at this kiosk."""
+
+
+class Office(Device, Protocol):
+    """Where dossiers go: the outbox here, the receiver and the TTHC system beyond it."""
+
+    async def submit(self, dossier: Dossier) -> Failure | None:
+        """Seal and store durably. None means: it will arrive, exactly once."""
+
+    async def answer(self, provisional_ref: str) -> DossierState:
+        """Return when the TTHC system has answered for this dossier; waits as long as it takes."""
+
+    async def look_up(self, code: str, personal_id: str) -> DossierState | Failure:
+        """What is known of a dossier (its code or provisional reference) whose owner has this number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """Everything a visit works with."""
+
+    clock: Clock
+    catalogue: Catalogue
+    card: CardReader
+    camera: Camera
+    scanner: Scanner
+    printer: Printer
+    speaker: Speaker
+    queue: QueueDesk
+    office: Office
+
+    @property
+    def devices(self) -> Mapping[str, Device]:
+        """Everything that has a status, by name."""
+        return {
+            "card": self.card,
+            "camera": self.camera,
+            "scanner": self.scanner,
+            "printer": self.printer,
+            "speaker": self.speaker,
+            "queue": self.queue,
+            "office": self.office,
+        }
+
+    def forget(self) -> None:
+        """Make every device drop what it holds of the citizen."""
+        for device in self.devices.values():
+            device.forget()

@@ -1,0 +1,20 @@
+"""A queue ticket as the citizen holds it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from kiosk.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A number in the queue. `id` is opaque and random; `url` is what its QR code opens (no personal data)."""
+
+    id: str
+    number: str
+    service: Text
+    centre: Text
+    issued_at: datetime
+    ahead: int
+    url: str
+    priority: Text | None = None

@@ -233,7 +233,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
     sections = {f.name: typing.cast("type[Any]", f.default_factory) for f in fields(Settings)}
     _refuse_unknown(raw, sections, f"{path}: section", "")
-    built = {
+    built: dict[str, Any] = {
         name: _section(kind, raw.get(name, {}), name, path, environment) for name, kind in sections.items()
     }
     return Settings(**built)

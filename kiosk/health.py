@@ -1,12 +1,16 @@
 """The state of devices and services: levels, a closed set of reasons, expected failures as results."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from kiosk.i18n import remedy
 from kiosk.text import Text
+
+log = logging.getLogger(__name__)
 
 
 class Level(StrEnum):
@@ -104,3 +108,30 @@ class Status:
             "detail": self.detail,
             "remedy": {"vi": self.remedy.vi, "en": self.remedy.en},
         }
+
+
+class Published:
+    """Something with a published state: a device, or a server as the kiosk sees it. Logs changes, never polls."""
+
+    name: str
+
+    def __init__(self) -> None:
+        self._status = Status(Level.ABSENT, Reason.STARTING, datetime.now(UTC))
+        self.on_change: Callable[[Status], None] | None = None
+
+    @property
+    def status(self) -> Status:
+        """The state now."""
+        return self._status
+
+    def publish(self, level: Level, reason: Reason, detail: str = "") -> None:
+        """Take over a state; the same level and reason again is no change. Callable from any thread."""
+        if (level, reason) == (self._status.level, self._status.reason):
+            return
+        self._status = Status(level, reason, datetime.now(UTC), detail)
+        log.info("%s: %s (%s) %s", self.name, level.value, reason.value, detail)
+        if self.on_change is not None:
+            self.on_change(self._status)
+
+    def forget(self) -> None:
+        """Drop everything of the present citizen. Never fails, never blocks."""

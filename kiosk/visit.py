@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar, cast
 from kiosk.health import Failure
 from kiosk.ports import Equipment, Progress
 from kiosk.questions import ConfirmLeaving, Control, Question, Settings, StaffCalled, Working
+from kiosk.text import Language
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -92,12 +93,12 @@ class Patience:
         return self
 
 
-class _Ended(Exception):  # noqa: N818  # an end, not an error
+class _Ended(Exception):  # an end, not an error
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
 
 
-class _Rewind(Exception):  # noqa: N818
+class _Rewind(Exception):
     """Back was pressed: run the journey again over what is left of the record."""
 
 
@@ -145,7 +146,7 @@ class Visit:
         equipment: Equipment,
         presenter: Presenter,
         settings: Settings,
-        patience: Patience = Patience(),  # noqa: B008  # frozen
+        patience: Patience = Patience(),
     ) -> None:
         self.equipment = equipment
         self.settings = settings
@@ -177,7 +178,7 @@ class Visit:
         return await self.ask(question, back=False)
 
     async def race(self, question: Question[A], event: Callable[[], Awaitable[T]]) -> A | T:
-        """Show a question until it is answered or `event` happens by itself (a card laid down, a code scanned)."""
+        """Show a question until it is answered or `event` happens by itself (card laid down, code scanned)."""
         entry = self._record.replayed()
         if entry is not None:
             return cast("A | T", entry.value)
@@ -192,9 +193,7 @@ class Visit:
         self._record.add(result, stop=True)
         return result
 
-    async def work(
-        self, what: str, job: Callable[[Progress], Awaitable[T]], *, can_cancel: bool = False
-    ) -> T | None:
+    async def work(self, what: str, job: Callable[[Progress], Awaitable[T]], *, can_cancel: bool = False) -> T | None:
         """Do long work behind a progress screen; the idle clock stands still. None: the citizen cancelled."""
         entry = self._record.replayed()
         if entry is not None:
@@ -275,8 +274,8 @@ class Visit:
                 reached = not isinstance(await self.equipment.queue.call_staff(), Failure)
                 await self._presenter.show(StaffCalled(reached), Frame(self.settings, can_go_back=False))
             case Control.LANGUAGE:
-                language = "en" if self.settings.language == "vi" else "vi"
-                self.settings = replace(self.settings, language=language)
+                other: Language = "en" if self.settings.language == "vi" else "vi"
+                self.settings = replace(self.settings, language=other)
             case Control.TEXT_SIZE:
                 self.settings = replace(self.settings, large_text=not self.settings.large_text)
             case Control.CONTRAST:

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     OK = "ok"
     STARTING = "starting"
     NOT_CONFIGURED = "not_configured"
+    KIOSK_FAULT = "kiosk_fault"
     # chip card
     NO_PCSCD = "no_pcscd"
     NO_READER = "no_reader"
@@ -75,9 +76,6 @@ class Failure:
 
     reason: Reason
     detail: str = ""
-
-    def __bool__(self) -> bool:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

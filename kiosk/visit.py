@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 from kiosk.health import Failure
 from kiosk.ports import Equipment, Progress
@@ -26,6 +26,7 @@ class Outcome(StrEnum):
 
     COMPLETED = "completed"
     STARTED_OVER = "started_over"
+    GAVE_UP = "gave_up"
     TIMED_OUT = "timed_out"
     FAULT = "fault"
 
@@ -176,6 +177,23 @@ class Visit:
         """Show something that has happened; nothing before it can be taken back."""
         self._record.seal()
         return await self.ask(question, back=False)
+
+    def once(self, make: Callable[[], T]) -> T:
+        """Something random or timed that stays the same when the journey runs again after «back»."""
+        entry = self._record.replayed()
+        if entry is not None:
+            return cast("T", entry.value)
+        value = make()
+        self._record.add(value, stop=False)
+        return value
+
+    def give_up(self) -> NoReturn:
+        """End the visit: what the citizen came for cannot be done here."""
+        raise _Ended(Outcome.GAVE_UP)
+
+    def seal(self) -> None:
+        """From here on nothing before can be gone back to."""
+        self._record.seal()
 
     async def race(self, question: Question[A], event: Callable[[], Awaitable[T]]) -> A | T:
         """Show a question until it is answered or `event` happens by itself (card laid down, code scanned)."""

@@ -1,0 +1,51 @@
+"""«Lấy số»: a number in the queue."""
+
+from kiosk.catalogue import PriorityGroup, Service
+from kiosk.health import Failure
+from kiosk.journeys.remedies import insist, mend
+from kiosk.questions import AfterTicket, ChoosePriority, ChooseService, Nothing, Paper, TicketIssued
+from kiosk.slips import ticket_slip
+from kiosk.ticket import Ticket
+from kiosk.visit import Visit
+
+
+async def take_ticket(visit: Visit) -> None:
+    """Service, priority group, number; on paper if the printer lets us, on screen always."""
+    groups = await insist(visit, "loading_services", visit.equipment.queue.groups)
+    service = await visit.ask(ChooseService(groups))
+    priority = await _priority(visit)
+    ticket, unprinted = await _issue(visit, service, priority)
+    while await _hand_over(visit, ticket, unprinted) is AfterTicket.REPRINT:
+        unprinted = await visit.promise("printing", lambda: _print(visit, ticket))
+
+
+async def _priority(visit: Visit) -> PriorityGroup | None:
+    groups = visit.equipment.catalogue.priorities
+    if not groups:
+        return None
+    answer = await visit.ask(ChoosePriority(groups))
+    return None if answer is Nothing.NOTHING else answer
+
+
+async def _issue(visit: Visit, service: Service, priority: PriorityGroup | None) -> tuple[Ticket, Failure | None]:
+    async def deed() -> tuple[Ticket, Failure | None] | Failure:
+        ticket = await visit.equipment.queue.issue(service, priority, visit.key("ticket"))
+        if isinstance(ticket, Failure):
+            return ticket
+        return ticket, await _print(visit, ticket)
+
+    while isinstance(result := await visit.promise("issuing_ticket", deed), Failure):
+        await mend(visit, result.reason)
+    return result
+
+
+async def _print(visit: Visit, ticket: Ticket) -> Failure | None:
+    failure = await visit.equipment.printer.print(ticket_slip(ticket))
+    await visit.equipment.queue.printed(ticket, on_paper=failure is None)
+    return failure
+
+
+async def _hand_over(visit: Visit, ticket: Ticket, unprinted: Failure | None) -> AfterTicket:
+    if unprinted is None:
+        return await visit.tell(TicketIssued(ticket, Paper.PRINTED))
+    return await visit.tell(TicketIssued(ticket, Paper.FAILED, unprinted.reason))

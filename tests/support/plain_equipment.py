@@ -1,0 +1,212 @@
+"""Equipment in memory for tests of journeys alone: what it answers is set by the test."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from kiosk.catalogue import Catalogue, Group, PriorityGroup, Service, load
+from kiosk.citizen import AccessKey, Citizen, IdentityGrade
+from kiosk.dossier import Dossier, DossierState, Page
+from kiosk.health import Failure, Published, Reason
+from kiosk.ports import Equipment, Frame, Progress
+from kiosk.slips import Slip
+from kiosk.ticket import Ticket
+
+CATALOGUE = Path(__file__).parents[2] / "assets" / "catalogue" / "sample.toml"
+
+HOLDER = Citizen(
+    "001199000123",
+    "NGUYỄN THỊ MẪU",
+    date(1999, 1, 2),
+    "Nữ",
+    "Số 1 phố Mẫu, phường Sông Mây",
+    IdentityGrade.ISSUER_VERIFIED,
+    b"portrait",
+    {"EF.SOD": b"sod"},
+)
+CARD_QR = "001199000123||NGUYỄN THỊ MẪU|02011999|Nữ|Số 1 phố Mẫu, phường Sông Mây|05052021"
+PAGE = Page(b"jpeg", 1654, 2339, 200)
+
+
+class Hands:
+    """A clock whose hands the test turns."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 23, 1, 5, tzinfo=UTC)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class Thing(Published):
+    """Base of everything here: counts how often it was told to forget."""
+
+    forgotten = 0
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+
+class PlainCard(Thing):
+    name = "card"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: Failure | None = None
+        self.present = True
+        self.results: list[Citizen | Failure] = []
+        self.keys: list[Sequence[AccessKey]] = []
+
+    async def wait_for_card(self) -> Failure | None:
+        if not self.present:
+            await asyncio.Event().wait()
+        return self.waiting
+
+    async def wait_for_removal(self) -> None:
+        return
+
+    async def read(self, keys: Sequence[AccessKey], progress: Progress) -> Citizen | Failure:
+        self.keys.append(keys)
+        progress(0.5)
+        return self.results.pop(0) if self.results else HOLDER
+
+
+class PlainCamera(Thing):
+    name = "camera"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shots: list[Page | Failure] = []
+
+    def preview(self) -> Frame | None:
+        return None
+
+    async def capture(self) -> Page | Failure:
+        return self.shots.pop(0) if self.shots else PAGE
+
+    async def assemble(self, pages: Sequence[Page], title: str) -> bytes:
+        return f"pdf of {len(pages)}".encode()
+
+
+class PlainScanner(Thing):
+    name = "scanner"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.codes: list[str] = []
+
+    async def next_code(self) -> str:
+        if not self.codes:
+            await asyncio.Event().wait()
+        return self.codes.pop(0)
+
+
+class PlainPrinter(Thing):
+    name = "printer"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slips: list[Slip] = []
+        self.results: list[Failure | None] = []
+
+    async def print(self, slip: Slip) -> Failure | None:
+        result = self.results.pop(0) if self.results else None
+        if result is None:
+            self.slips.append(slip)
+        return result
+
+
+class PlainSpeaker(Thing):
+    name = "speaker"
+
+    async def say(self, text: str, language: str) -> None:
+        return
+
+
+class PlainQueue(Thing):
+    name = "queue"
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        super().__init__()
+        self.catalogue = catalogue
+        self.failures: list[Failure] = []
+        self.keys: list[str] = []
+        self.paper: list[bool] = []
+        self.staff_calls = 0
+        self.slow = asyncio.Event()
+        self.slow.set()
+
+    async def groups(self) -> tuple[Group, ...] | Failure:
+        return tuple(g for g in self.catalogue.groups if g.services)
+
+    async def issue(self, service: Service, priority: PriorityGroup | None, key: str) -> Ticket | Failure:
+        await self.slow.wait()
+        self.keys.append(key)
+        if self.failures:
+            return self.failures.pop(0)
+        return Ticket(
+            "t1",
+            f"{service.series}-001",
+            service.name,
+            self.catalogue.centre,
+            datetime(2026, 11, 23, 1, 5, tzinfo=UTC),
+            4,
+            "http://localhost/t/abc",
+            priority.name if priority else None,
+        )
+
+    async def printed(self, ticket: Ticket, on_paper: bool) -> None:
+        self.paper.append(on_paper)
+
+    async def call_staff(self) -> Failure | None:
+        self.staff_calls += 1
+        return None
+
+
+@dataclass
+class PlainOffice(Thing):
+    failures: list[Failure] = field(default_factory=list)
+    submitted: list[Dossier] = field(default_factory=list)
+    states: dict[str, DossierState] = field(default_factory=dict)
+    answers: asyncio.Queue[DossierState] = field(default_factory=asyncio.Queue)
+    name = "office"
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    async def submit(self, dossier: Dossier) -> Failure | None:
+        if self.failures:
+            return self.failures.pop(0)
+        self.submitted.append(dossier)
+        return None
+
+    def status_url(self, dossier: Dossier) -> str:
+        return f"https://example.invalid/?ma={dossier.provisional_ref}"
+
+    async def answer(self, provisional_ref: str) -> DossierState:
+        return await self.answers.get()
+
+    async def look_up(self, code: str, personal_id: str) -> DossierState | Failure:
+        return self.states.get(f"{code} {personal_id}", Failure(Reason.NOT_FOUND))
+
+
+def plain_equipment() -> Any:
+    """A whole kiosk in memory. Typed Any: tests reach into the plain parts."""
+    catalogue = load(CATALOGUE)
+    return Equipment(
+        clock=Hands(),
+        catalogue=catalogue,
+        card=PlainCard(),
+        camera=PlainCamera(),
+        scanner=PlainScanner(),
+        printer=PlainPrinter(),
+        speaker=PlainSpeaker(),
+        queue=PlainQueue(catalogue),
+        office=PlainOffice(),
+    )

@@ -276,10 +276,10 @@ def _value(raw: object, kind: Any, where: str) -> object:
             return Path(raw)
         raise ConfigError(f"{where} is {raw!r}; allowed: a path")
     if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
-        return float(raw)
+        raw = float(raw)
     if type(raw) is not kind:
         raise ConfigError(f"{where} is {raw!r}; allowed: {_KINDS[kind]}")
-    if isinstance(raw, int | float) and not isinstance(raw, bool) and raw < 0:
+    if isinstance(raw, int | float) and not isinstance(raw, bool) and not raw >= 0:
         raise ConfigError(f"{where} is {raw!r}; allowed: {_KINDS[kind]} not below 0")
     return raw
 

@@ -1,8 +1,6 @@
 """A citizen files a dossier."""
 
 import pytest
-from person import WAITS, ScriptedPerson
-from plain_equipment import CARD_QR, HOLDER, PAGE, plain_equipment
 
 from kiosk.citizen import AccessKey, IdentityGrade, expiry_candidates, parse_card_qr
 from kiosk.dossier import DossierState
@@ -36,6 +34,8 @@ from kiosk.questions import (
     TypeAccessKey,
 )
 from kiosk.visit import Outcome, Visit
+from person import WAITS, ScriptedPerson
+from plain_equipment import CARD_QR, HOLDER, PAGE, plain_equipment
 
 QR = parse_card_qr(CARD_QR)
 KEY = AccessKey(QR.personal_id, QR.birth, expiry_candidates(QR.birth, QR.issued)[0])

@@ -1,8 +1,6 @@
 """A citizen asks what became of a dossier."""
 
 import pytest
-from person import WAITS, ScriptedPerson
-from plain_equipment import plain_equipment
 
 from kiosk.dossier import DossierState
 from kiosk.health import Failure, Reason
@@ -20,6 +18,8 @@ from kiosk.questions import (
     TypePersonalId,
 )
 from kiosk.visit import Outcome, Visit
+from person import WAITS, ScriptedPerson
+from plain_equipment import plain_equipment
 
 STATE = DossierState("TAM-2345-6789", "H15.50.05-261123-0001", 2)
 ID = "001199000123"

@@ -1,8 +1,6 @@
 """A citizen takes a number."""
 
 import pytest
-from person import ScriptedPerson
-from plain_equipment import plain_equipment
 
 from kiosk.health import Failure, Reason
 from kiosk.journeys import serve
@@ -21,6 +19,8 @@ from kiosk.questions import (
     TicketIssued,
 )
 from kiosk.visit import Outcome, Visit
+from person import ScriptedPerson
+from plain_equipment import plain_equipment
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import asyncio
 import gc
 
 import pytest
-from person import LEAVES, WAITS, ScriptedPerson
-from plain_equipment import CARD_QR, plain_equipment
 
 from kiosk.citizen import Citizen
 from kiosk.health import Failure, Reason
@@ -27,6 +25,8 @@ from kiosk.questions import (
     TicketIssued,
 )
 from kiosk.visit import Outcome, Patience, Visit
+from person import LEAVES, WAITS, ScriptedPerson
+from plain_equipment import CARD_QR, plain_equipment
 
 TICKET = (ChooseErrand, Errand.TAKE_TICKET)
 

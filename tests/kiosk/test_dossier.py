@@ -1,0 +1,77 @@
+"""What is filed, what its files are called, what the slips say."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from kiosk.catalogue import CatalogueError, load
+from kiosk.clock import business_day, shown, utc_iso
+from kiosk.dossier import Dossier, Papers, new_provisional_ref
+from kiosk.slips import interim_slip, status_text
+from plain_equipment import CATALOGUE, HOLDER, PAGE
+
+CENTRE = load(CATALOGUE)
+PROCEDURE = CENTRE.groups[0].procedures[0]
+
+
+@pytest.fixture
+def dossier():
+    first, second, third = PROCEDURE.components
+    papers = (Papers(first, (PAGE,), b"%PDF1"), Papers(second, (PAGE, PAGE), b"%PDF2"), Papers(third))
+    when = datetime(2026, 11, 23, 17, 30, tzinfo=UTC)
+    return Dossier("uid", "TAM-2345-6789", PROCEDURE, HOLDER, {"phone": "0912345678"}, papers, when, "Sông Mây")
+
+
+def test_file_names_hold_neither_name_nor_number(dossier):
+    names = set(dossier.files())
+    assert names == {"TAM-2345-6789_KS01_01.pdf", "TAM-2345-6789_KS02_02.pdf", "identity/EF.SOD.bin"}
+
+
+def test_papers_that_stay_with_the_citizen_are_declared(dossier):
+    last = dossier.payload()["components"][2]
+    assert (last["paper_only"], last["file"], last["pages"]) == (True, None, 0)
+
+
+def test_a_provisional_reference_cannot_be_taken_for_an_official_code():
+    ref = new_provisional_ref()
+    assert re.fullmatch(r"TAM-[2-9A-Z]{4}-[2-9A-Z]{4}", ref)
+    assert not re.fullmatch(r"[0-9A-Z]{1,3}(\.[0-9A-Z]{2,3}){1,4}[-.]\d{6}[-.]\d{4,7}", ref)
+
+
+def test_the_slip_says_not_received_before_anything_else_of_the_dossier(dossier):
+    texts = [getattr(e, "text", "") for e in interim_slip(dossier, CENTRE.centre, "https://x.invalid").elements]
+    assert texts.index("CHƯA ĐƯỢC TIẾP NHẬN") < texts.index("TAM-2345-6789")
+
+
+def test_nothing_prints_itself_with_personal_data(dossier):
+    for thing in (dossier, dossier.owner, dossier.papers[0]):
+        assert "MẪU" not in repr(thing)
+
+
+def test_unknown_statuses_are_shown_not_hidden():
+    assert "mã 37" in status_text(37).vi
+    assert status_text(2).vi == "Đã được tiếp nhận"
+
+
+def test_local_time_and_business_day(dossier):
+    assert shown(dossier.submitted_at) == "00:30 24/11/2026"
+    assert business_day(dossier.submitted_at).isoformat() == "2026-11-24"
+    assert business_day(dossier.submitted_at, cut_over_hours=4).isoformat() == "2026-11-23"
+    assert utc_iso(dossier.submitted_at) == "2026-11-23T17:30:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('id = "ket-hon"', 'id = "khai-sinh"', "used twice: khai-sinh"),
+        ("1.001193.000.00.00.H15", "1.1193", "1.1193 is not a procedure code"),
+        ('series = "CT"', "", "lacks 'series'"),
+        ("[centre]", "[centre", "catalogue.toml"),
+    ],
+)
+def test_a_wrong_catalogue_is_refused_with_the_entry(tmp_path, old, new, said):
+    path = tmp_path / "catalogue.toml"
+    path.write_text(CATALOGUE.read_text("utf-8").replace(old, new), "utf-8")
+    with pytest.raises(CatalogueError, match=re.escape(said)):
+        load(path)

@@ -206,6 +206,32 @@ class TthcModelSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SimulatorSettings:
+    """`simulate`: the far ends of all wires on one machine, and the dock that moves them."""
+
+    dock_port: int = 8470
+    """Port of the dock's page and API, on 127.0.0.1 only."""
+    printer_port: int = 9100
+    """Port of the simulated printer."""
+    camera_port: int = 8471
+    """Port of the simulated camera."""
+    queue_wire_port: int = 8472
+    """Port of the wire to the queue server: what [queue] url points to."""
+    receiver_wire_port: int = 8473
+    """Port of the wire to the receiver: what [office] url points to."""
+    scanner_link: Path = Path("scanner")
+    """Link to the simulated scanner's pseudo-terminal."""
+    cards: Path = Path("cards")
+    """Folder of card personalisations."""
+    csca: Path = Path("csca")
+    """Folder where the test CSCA's certificate is put."""
+    card_keys: Path = Path("secrets/card-issuer")
+    """Folder of the test CSCA's keys, made at first start."""
+    papers: Path = Path("papers")
+    """Folder of printed papers (PNG)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole tree."""
 
@@ -221,6 +247,7 @@ class Settings:
     queue_server: QueueServerSettings = field(default_factory=QueueServerSettings)
     receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
     tthc_model: TthcModelSettings = field(default_factory=TthcModelSettings)
+    simulators: SimulatorSettings = field(default_factory=SimulatorSettings)
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:

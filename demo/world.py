@@ -1,0 +1,131 @@
+"""A folder with all a demonstration needs: keys, certificates, cards, catalogue and one configuration."""
+
+import secrets
+import shutil
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kiosk.config import Settings, load
+from kiosk.i18n import ASSETS
+from sync.keys import create_world
+
+KIOSK_ID = "K01"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """TCP ports of one demonstration."""
+
+    queue: int = 8480
+    receiver: int = 8443
+    tthc: int = 8490
+    dock: int = 8470
+    camera: int = 8471
+    queue_wire: int = 8472
+    receiver_wire: int = 8473
+    printer: int = 9100
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Ports nobody uses now."""
+        sockets = [socket.socket() for _ in range(8)]
+        try:
+            for s in sockets:
+                s.bind(("127.0.0.1", 0))
+            return cls(*(s.getsockname()[1] for s in sockets))
+        finally:
+            for s in sockets:
+                s.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Times of a demonstration, seconds."""
+
+    idle: float = 60.0
+    warning: float = 30.0
+    tthc_answer: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One demonstration's folder."""
+
+    folder: Path
+    ports: Ports = field(default_factory=Ports)
+    patience: Patience = field(default_factory=Patience)
+    fullscreen: bool = False
+    silent: bool = False
+    """Spoken texts go to files instead of the loudspeaker."""
+
+    @property
+    def config(self) -> Path:
+        """The one configuration file of every program."""
+        return self.folder / "kiosk.toml"
+
+    def prepare(self) -> Settings:
+        """Make what is missing, write the configuration anew, and return it."""
+        private = self.folder / "secrets"
+        private.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (private / "ca.pem").exists():
+            create_world(private, [KIOSK_ID], ["127.0.0.1", "localhost"])
+        for name, value in (
+            ("kiosk-token", secrets.token_urlsafe(32)),
+            ("console-password", secrets.token_hex(4)),
+            ("tthc-user", f"motcua:{secrets.token_urlsafe(16)}"),
+        ):
+            _write_private(private / name, value)
+        shutil.copyfile(ASSETS / "catalogue" / "sample.toml", self.folder / "catalogue.toml")
+        shutil.copytree(ASSETS / "cards", self.folder / "cards", dirs_exist_ok=True)
+        self.config.write_text(self._toml(), "utf-8")
+        return load(self.config)
+
+    def _toml(self) -> str:
+        p = self.ports
+        return f"""\
+# Made by the demonstration; made anew at every start.
+[kiosk]
+id = "{KIOSK_ID}"
+support_place = "Trung tâm Phục vụ hành chính công phường Sông Mây"
+idle_seconds = {self.patience.idle}
+warning_seconds = {self.patience.warning}
+[screen]
+fullscreen = {str(self.fullscreen).lower()}
+[card]
+csca = "csca"
+[camera]
+source = "http://127.0.0.1:{p.camera}/stream.mjpg"
+still = "http://127.0.0.1:{p.camera}/still.jpg"
+[printer]
+address = "tcp://127.0.0.1:{p.printer}"
+[scanner]
+device = "scanner"
+[speech]
+output = "{"speech" if self.silent else ""}"
+[queue]
+url = "http://127.0.0.1:{p.queue_wire}"
+[office]
+url = "https://127.0.0.1:{p.receiver_wire}"
+[queue_server]
+port = {p.queue}
+public_url = "http://127.0.0.1:{p.queue}"
+[receiver]
+port = {p.receiver}
+tthc_url = "http://127.0.0.1:{p.tthc}/o/rest/v2"
+[tthc_model]
+port = {p.tthc}
+answer_seconds = {self.patience.tthc_answer}
+[simulators]
+dock_port = {p.dock}
+printer_port = {p.printer}
+camera_port = {p.camera}
+queue_wire_port = {p.queue_wire}
+receiver_wire_port = {p.receiver_wire}
+"""
+
+
+def _write_private(path: Path, value: str) -> None:
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(value, "utf-8")

@@ -1,0 +1,80 @@
+"""The kiosk put together: the only place, with the command line, that knows devices, screens, queue and delivery."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from sync.office import OutboxOffice
+
+from hardware.camera import DocumentCamera
+from hardware.card import PcscCardReader
+from hardware.diagnostics.readiness import as_text, exit_code, readiness
+from hardware.printer import EscposPrinter
+from hardware.scanner import SerialScanner
+from hardware.speech import EspeakSpeaker
+from kiosk import catalogue
+from kiosk.clock import SystemClock
+from kiosk.config import Settings
+from kiosk.ports import Equipment
+from kiosk.reception import Reception
+from kiosk.visit import Presenter
+from kiosk_queue.client import QueueClient
+
+
+@asynccontextmanager
+async def equipment(settings: Settings) -> AsyncIterator[Equipment]:
+    """Everything a visit works with, started; raises ConfigError if the configuration cannot be right."""
+    offered = catalogue.load(settings.kiosk.catalogue)
+    card = PcscCardReader(settings.card)
+    camera = DocumentCamera(settings.camera)
+    scanner = SerialScanner(settings.scanner)
+    printer = EscposPrinter(settings.printer)
+    speaker = EspeakSpeaker(settings.speech)
+    queue = QueueClient(settings.queue, settings.kiosk.id)
+    office = OutboxOffice(settings.office, settings.kiosk)
+    async with AsyncExitStack() as stack:
+        for device in (card, camera, scanner, printer, speaker, queue, office):
+            await stack.enter_async_context(device)
+        yield Equipment(SystemClock(), offered, card, camera, scanner, printer, speaker, queue, office)
+
+
+Beside = Callable[[Reception, Presenter], Coroutine[Any, Any, None]]
+
+
+async def run(settings: Settings, beside: Beside | None = None) -> None:
+    """The touchscreen application until it is ended, or until `beside` (a tour, a watch over programs) is done."""
+    from screens.presenter import KivyPresenter
+    from screens.window import run_screens
+
+    async def serve(presenter: KivyPresenter) -> None:
+        async with equipment(settings) as everything:
+            reception = Reception(everything, presenter, settings.kiosk)
+            presenter.on_touch = reception.touched
+            presenter.on_speak = reception.speak if settings.speech.enabled else None
+            running = [reception.attend()] + ([beside(reception, presenter)] if beside else [])
+            await _until_first(*running)
+
+    await run_screens(settings.screen, serve)
+
+
+async def _until_first(*jobs: Coroutine[Any, Any, None]) -> None:
+    """Run jobs together until one is done; its exception, if any, is raised."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def diagnose(settings: Settings, *, as_json: bool) -> int:
+    """Print the state of every device; 0 if all can serve."""
+    async with equipment(settings) as everything:
+        report = await readiness(everything.devices, kiosk=settings.kiosk.id)
+    print(json.dumps(report, ensure_ascii=False, indent=2) if as_json else as_text(report))
+    return exit_code(report)

@@ -1,0 +1,196 @@
+"""The command line. Every error a person can cause ends in one line that names cause and remedy, and a code ≠ 0."""
+
+import argparse
+import asyncio
+import errno
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from kiosk.catalogue import CatalogueError
+from kiosk.config import ConfigError, Settings, load
+
+DEFAULT_CONFIG = Path("/etc/motcua/kiosk.toml")
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    command: Command = options.command
+    try:
+        return command(options)
+    except (ConfigError, CatalogueError) as error:
+        return _say(str(error))
+    except OSError as error:
+        return _say(_explained(error))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _say(line: str) -> int:
+    print(f"motcua: {line}", file=sys.stderr)
+    return 2
+
+
+def _explained(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{error.strerror or error}: another program uses this port; stop it or change the port"
+    named = f"{error.filename}: " if error.filename else ""
+    return f"{named}{error.strerror or error}"
+
+
+def require_screen() -> None:
+    """Raise ConfigError if there is nothing to draw on."""
+    if os.environ.get("DISPLAY") or any(Path("/dev/dri").glob("card*")) or os.environ.get("SDL_VIDEODRIVER"):
+        return
+    raise ConfigError(
+        "no screen found (DISPLAY is not set, no /dev/dri/card*); connect one, or take the tour without a screen: "
+        "python main.py demo --tour DIR"
+    )
+
+
+# --- commands; what they need is imported when they run, so that a server needs no GUI toolkit ---
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return load(options.config)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from kiosk.app import run
+
+    require_screen()
+    asyncio.run(run(_settings(options)))
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from demo.program import demo, tour
+
+    if options.tour is not None:
+        return tour(options.tour)
+    require_screen()
+    return demo(options.world)
+
+
+def _serve_queue(options: argparse.Namespace) -> int:
+    from kiosk_queue.server import serve
+
+    serve(_settings(options).queue_server)
+    return 0
+
+
+def _serve_receiver(options: argparse.Namespace) -> int:
+    from sync.receiver import serve
+
+    serve(_settings(options).receiver)
+    return 0
+
+
+def _serve_tthc_model(options: argparse.Namespace) -> int:
+    from sync.tthc_model import serve
+
+    serve(_settings(options).tthc_model)
+    return 0
+
+
+def _forward(options: argparse.Namespace) -> int:
+    from sync.forwarder import run
+
+    return run(_settings(options), once=options.once)
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from hardware.simulators.program import simulate
+
+    asyncio.run(simulate(_settings(options)))
+    return 0
+
+
+def _diagnose(options: argparse.Namespace) -> int:
+    from kiosk.app import diagnose
+
+    return asyncio.run(diagnose(_settings(options), as_json=options.json))
+
+
+def _card_read(options: argparse.Namespace) -> int:
+    from hardware.card.bench import read_command
+
+    return read_command(options)
+
+
+def _scan(options: argparse.Namespace) -> int:
+    from hardware.camera.bench import scan_command
+
+    return scan_command(options)
+
+
+def _print(options: argparse.Namespace) -> int:
+    from hardware.printer.bench import print_command
+
+    return print_command(_settings(options).printer, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("kiosk", description="Motcua: the self-service kiosk of a one-stop centre")
+    parser.set_defaults(command=_run, config=_default_config(), verbose=False)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, default=_default_config(), help="configuration file (TOML)")
+    common.add_argument("--verbose", action="store_true", help="log debugging details too")
+    commands = parser.add_subparsers(metavar="command")
+
+    def add(name: str, command: Command, text: str, within: "argparse._SubParsersAction[argparse.ArgumentParser]" = commands) -> argparse.ArgumentParser:  # fmt: skip # noqa: E501
+        sub = within.add_parser(name, help=text, description=text, parents=[common])
+        sub.set_defaults(command=command)
+        return sub
+
+    add("run", _run, "the touchscreen application on the configured hardware (default)")
+    demo = add("demo", _demo, "everything on one machine, in a window")
+    demo.add_argument("--tour", type=Path, metavar="DIR", help="scripted visits without a screen; results go to DIR")
+    demo.add_argument("--world", type=Path, metavar="DIR", help="keep the demonstration's data here", default=None)
+    serve = commands.add_parser("serve", help="the servers").add_subparsers(metavar="server", required=True)
+    add("queue", _serve_queue, "the queue server with console and hall display", serve)
+    add("receiver", _serve_receiver, "the receiver of dossiers", serve)
+    add("tthc-model", _serve_tthc_model, "a model TTHC system (OpenCPS v2 subset)", serve)
+    forward = add("forward", _forward, "the forwarder of the outbox")
+    forward.add_argument("--once", action="store_true", help="send what is due and end")
+    add("simulate", _simulate, "all simulators and the dock")
+    _json(add("diagnose", _diagnose, "every device with status, reason and remedy"))
+    card = commands.add_parser("card", help="bench tools of the card reader").add_subparsers(
+        metavar="tool", required=True
+    )
+    _add_card_read(_json(add("read", _card_read, "read the card that lies on the reader", card)))
+    _add_scan(_json(add("scan", _scan, "find and flatten pages in pictures")))
+    _json(add("print", _print, "print a test slip"))
+    return parser
+
+
+def _json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    return parser
+
+
+def _add_card_read(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--number", help="12-digit number", required=True)
+    parser.add_argument("--birth", help="YYMMDD", required=True)
+    parser.add_argument("--expiry", help="YYMMDD", required=True)
+    parser.add_argument("--csca", type=Path, help="folder of trusted CSCA certificates")
+    parser.add_argument("--reader", default="", help="part of the reader's name")
+
+
+def _add_scan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    parser.add_argument("--pdf", type=Path, help="write the pages found to this PDF")
+
+
+def _default_config() -> Path:
+    return Path(os.environ.get("MOTCUA_CONFIG", DEFAULT_CONFIG))

@@ -1,0 +1,84 @@
+"""Welcomes one citizen after the other, for ever; a defect ends one visit and never the kiosk."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from kiosk.config import KioskSettings
+from kiosk.health import Reason
+from kiosk.journeys import serve
+from kiosk.ports import Equipment
+from kiosk.questions import Attract, Control, Mend, Remedy, Settings
+from kiosk.text import Language
+from kiosk.visit import Frame, Outcome, Patience, Presenter, Visit
+
+log = logging.getLogger(__name__)
+
+VisitEnded = Callable[[Outcome], None]
+
+
+class Reception:
+    """What runs while the kiosk is on."""
+
+    def __init__(self, equipment: Equipment, presenter: Presenter, settings: KioskSettings) -> None:
+        self._equipment = equipment
+        self._presenter = presenter
+        self._patience = Patience(settings.idle_seconds, settings.warning_seconds)
+        self._visit: Visit | None = None
+        self._speaking: asyncio.Future[None] | None = None
+        self.on_visit_ended: VisitEnded | None = None
+
+    def touched(self) -> None:
+        """Somebody touched the screen."""
+        if self._visit is not None:
+            self._visit.idle.touch()
+
+    def speak(self, text: str, language: Language) -> None:
+        """Say aloud what the screen says; the newest text replaces the one before."""
+        self._speaking = asyncio.ensure_future(self._equipment.speaker.say(text, language))
+
+    async def attend(self) -> None:
+        """Attract, visit, wipe, again."""
+        while True:
+            language = await self._attract()
+            outcome = await self._one_visit(Settings(language=language))
+            log.info("visit ended: %s", outcome.value)
+            if self.on_visit_ended is not None:
+                self.on_visit_ended(outcome)
+
+    async def _attract(self) -> Language:
+        """Wait for the first touch; it chooses the language."""
+        settings = Settings()
+        question = Attract(self._equipment.catalogue.centre)
+        while True:
+            answer = await self._presenter.show(question, Frame(settings, can_go_back=False, in_visit=False))
+            if not isinstance(answer, Control):
+                return answer
+            if answer is Control.CALL_STAFF:
+                await self._equipment.queue.call_staff()
+
+    async def _one_visit(self, settings: Settings) -> Outcome:
+        self._visit = Visit(self._equipment, self._presenter, settings, self._patience)
+        try:
+            return await self._visit.run(serve)
+        except* Exception as defects:  # noqa: BLE001  # a defect ends one visit, never the kiosk
+            # The traceback's frames name code; messages may hold a citizen's data, so only types are logged.
+            log.error("defect in a visit: %s", "; ".join(_place(e) for e in _leaves(defects)))
+        finally:
+            self._visit = None
+        apology = Remedy(Reason.KIOSK_FAULT, (Mend.LEAVE,))
+        await self._presenter.show(apology, Frame(settings, can_go_back=False, in_visit=False))
+        await self._presenter.blank()
+        return Outcome.FAULT
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [leaf for e in group.exceptions for leaf in (_leaves(e) if isinstance(e, BaseExceptionGroup) else [e])]
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else "?"
+    return f"{type(error).__name__} at {where}"

@@ -6,21 +6,24 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from demo.programs import Children, ProgramError, running
-from demo.stage import Stage
 from demo.tour import play
 from demo.world import Patience, Ports, World
 from kiosk import app
 from kiosk.config import ConfigError, Settings, secret
 from kiosk.reception import Reception
-from kiosk.visit import Presenter
+
+if TYPE_CHECKING:
+    from demo.stage import Stage
+    from screens.presenter import KivyPresenter
 
 T = TypeVar("T")
+Script = Callable[["Stage"], Coroutine[Any, Any, int]]
 
 DEFAULT_WORLD = Path("var") / "demo"
 
@@ -37,7 +40,7 @@ async def _demo(world: World, settings: Settings) -> None:
     async with _started(world) as children:
         print(_addresses(world, settings), flush=True)
 
-        async def watch(_reception: Reception, _presenter: Presenter) -> None:
+        async def watch(_reception: Reception, _presenter: "KivyPresenter") -> None:
             while True:
                 print(f"motcua: {await children.first_to_end()}; starting it again", file=sys.stderr)
                 await children.restart_ended()
@@ -62,29 +65,36 @@ def _addresses(world: World, settings: Settings) -> str:
 
 def tour(folder: Path) -> int:
     """Scripted visits without a screen; results in `folder`; 0 if every visit ended as scripted."""
+    return on_stage(folder, play)
+
+
+def on_stage(folder: Path, script: Script) -> int:
+    """Run a script against a whole demonstration of its own, without a screen; its exit code. Pictures go to `folder`."""
     os.environ["SDL_VIDEODRIVER"] = "offscreen"
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    for old in [*folder.glob("*.png"), *folder.glob("*.pdf"), *folder.glob("report.json")]:
+    for old in [*folder.glob("*.png"), *folder.glob("*.pdf"), *folder.glob("*.json")]:
         old.unlink()
     place = Path(tempfile.mkdtemp(prefix="motcua-tour-"))
     world = World(place, Ports.free(), Patience(idle=8, warning=4, tthc_answer=1.5), silent=True)
     try:
-        return asyncio.run(_ended_by_signal(_tour(world, world.prepare(), folder)))
+        return asyncio.run(_ended_by_signal(_on_stage(world, folder, script)))
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-async def _tour(world: World, settings: Settings, folder: Path) -> int:
-    result: list[int] = []
-
+async def _on_stage(world: World, folder: Path, script: Script) -> int:
+    settings = world.prepare()
+    codes: list[int] = []
     async with _started(world) as children:
 
-        async def script(reception: Reception, presenter: Presenter) -> None:
-            result.append(await play(Stage(world, settings, children, reception, presenter, folder)))
+        async def perform(reception: Reception, presenter: "KivyPresenter") -> None:
+            from demo.stage import Stage  # Kivy's window must be open before this module is imported
 
-        await app.run(settings, script)
-    return result[0]
+            codes.append(await script(Stage(world, settings, children, reception, presenter, folder)))
+
+        await app.run(settings, perform)
+    return codes[0]
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """A running demonstration in the hands of a script: real touches, the dock's API, pictures of every screen."""
 
 import asyncio
+import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable
@@ -9,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from screens.touch import Finger
 
 from demo.programs import Children
 from demo.world import World
 from kiosk.config import Settings, secret
 from kiosk.reception import Reception
-from kiosk.visit import Outcome, Presenter
+from kiosk.visit import Outcome
+from screens.presenter import KivyPresenter
+from screens.touch import Finger, FingerError
 
 SCREEN_SECONDS = 20.0
 
@@ -50,12 +52,14 @@ class Stage:
         settings: Settings,
         children: Children,
         reception: Reception,
-        presenter: Presenter,
+        presenter: KivyPresenter,
         folder: Path,
     ) -> None:
         self.world = world
         self.settings = settings
         self.children = children
+        self.reception = reception
+        self.presenter = presenter
         self.finger = Finger(presenter)
         self.folder = folder
         self.visits: list[VisitRecord] = []
@@ -66,12 +70,27 @@ class Stage:
 
     # --- the person ---
 
+    @property
+    def question(self) -> Any:
+        """What the present screen asks; None between screens."""
+        return self.presenter.screen.question if self.presenter.screen else None
+
     async def see(self, screen: str, seconds: float = SCREEN_SECONDS) -> None:
-        """Wait for a screen, let it settle, take its picture."""
+        """Wait for a screen that takes touches and take its picture."""
         await self.finger.wait_for(screen, seconds)
+        self._picture(screen)
+
+    async def see_that(self, screen: str, what: Callable[[Any], bool], seconds: float = SCREEN_SECONDS) -> None:
+        """Wait for a screen whose question has something to show, and take its picture."""
+        async with asyncio.timeout(seconds):
+            while not (self.presenter.current_name == screen and what(self.question)):
+                await asyncio.sleep(0.05)
+        await self.see(screen, seconds)
+
+    def _picture(self, screen: str) -> None:
         self._pictures += 1
         name = f"{self._pictures:02}-{screen}.png"
-        await self.finger.screenshot(self.folder / name)
+        self.finger.screenshot(self.folder / name)
         self.visits[-1].screens.append(name)
 
     async def tap(self, *keys: str) -> None:
@@ -94,10 +113,9 @@ class Stage:
             await script(self)
             outcome = await asyncio.wait_for(self._outcomes.get(), 40)
             record.outcome = outcome.value
-        except (TimeoutError, LookupError, AssertionError) as error:
+        except (TimeoutError, LookupError, FingerError, requests.RequestException) as error:
             record.outcome = f"stuck: {error or type(error).__name__}"
-            self._pictures += 1
-            await self.finger.screenshot(self.folder / f"{self._pictures:02}-stuck.png")
+            self._picture("stuck")
         record.seconds = time.monotonic() - begun
         await self.collect_slips()
         return record.outcome == expected.value
@@ -130,6 +148,33 @@ class Stage:
             slip = f"slip-{self._slips:02}.png"
             shutil.copyfile(self.settings.simulators.papers / name, self.folder / slip)
             self.visits[-1].slips.append(slip)
+
+    async def until(self, condition: Callable[[], bool], seconds: float = SCREEN_SECONDS) -> None:
+        """Wait for something that has no screen of its own."""
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.05)
+
+    def texts(self) -> list[str]:
+        """Every text on the present screen, from the top."""
+        screen = self.presenter.screen
+        return [part.text for part in screen.parts() if getattr(part, "text", "")] if screen else []
+
+    async def tickets(self, number: str = "") -> list[dict[str, Any]]:
+        """Today's tickets as the queue server has them, or the one with this number."""
+        tickets: list[dict[str, Any]] = (await self.queue("api/tickets"))["tickets"]
+        return [t for t in tickets if number in ("", t["number"])]
+
+    def traces(self, *canaries: str) -> list[str]:
+        """Files that hold a citizen's words in plain text: in the world (but for the card itself and what the
+
+        province's own system keeps), in memory-backed folders and in Kivy's.
+        """
+        own = {self.settings.simulators.cards, self.settings.tthc_model.state}
+        folders = [self.world.folder, Path("/dev/shm"), Path(os.environ["KIVY_HOME"])]  # noqa: S108
+        needles = [c.encode(code) for c in canaries for code in ("utf-8", "utf-16-le", "utf-32-le")]
+        files = [p for folder in folders for p in folder.rglob("*") if p.is_file() and not own & set(p.parents)]
+        return [str(p) for p in files if any(needle in p.read_bytes() for needle in needles)]
 
     async def tthc(self, path: str) -> requests.Response:
         """GET from the model TTHC system."""

@@ -4,9 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sync.office import OutboxOffice
+
+if TYPE_CHECKING:
+    from screens.presenter import KivyPresenter
 
 from hardware.camera import DocumentCamera
 from hardware.card import PcscCardReader
@@ -19,7 +22,6 @@ from kiosk.clock import SystemClock
 from kiosk.config import Settings
 from kiosk.ports import Equipment
 from kiosk.reception import Reception
-from kiosk.visit import Presenter
 from kiosk_queue.client import QueueClient
 
 
@@ -40,7 +42,7 @@ async def equipment(settings: Settings) -> AsyncIterator[Equipment]:
         yield Equipment(SystemClock(), offered, card, camera, scanner, printer, speaker, queue, office)
 
 
-Beside = Callable[[Reception, Presenter], Coroutine[Any, Any, None]]
+Beside = Callable[[Reception, "KivyPresenter"], Coroutine[Any, Any, None]]
 
 
 async def run(settings: Settings, beside: Beside | None = None) -> None:

@@ -225,8 +225,6 @@ class SimulatorSettings:
     """Folder of card personalisations."""
     csca: Path = Path("csca")
     """Folder where the test CSCA's certificate is put."""
-    card_keys: Path = Path("secrets/card-issuer")
-    """Folder of the test CSCA's keys, made at first start."""
     papers: Path = Path("papers")
     """Folder of printed papers (PNG)."""
 

@@ -21,7 +21,7 @@ class Reception:
     """What runs while the kiosk is on."""
 
     def __init__(self, equipment: Equipment, presenter: Presenter, settings: KioskSettings) -> None:
-        self._equipment = equipment
+        self.equipment = equipment
         self._presenter = presenter
         self._patience = Patience(settings.idle_seconds, settings.warning_seconds)
         self._visit: Visit | None = None
@@ -35,7 +35,7 @@ class Reception:
 
     def speak(self, text: str, language: Language) -> None:
         """Say aloud what the screen says; the newest text replaces the one before."""
-        self._speaking = asyncio.ensure_future(self._equipment.speaker.say(text, language))
+        self._speaking = asyncio.ensure_future(self.equipment.speaker.say(text, language))
 
     async def attend(self) -> None:
         """Attract, visit, wipe, again."""
@@ -49,16 +49,16 @@ class Reception:
     async def _attract(self) -> Language:
         """Wait for the first touch; it chooses the language."""
         settings = Settings()
-        question = Attract(self._equipment.catalogue.centre)
+        question = Attract(self.equipment.catalogue.centre)
         while True:
             answer = await self._presenter.show(question, Frame(settings, can_go_back=False, in_visit=False))
             if not isinstance(answer, Control):
                 return answer
             if answer is Control.CALL_STAFF:
-                await self._equipment.queue.call_staff()
+                await self.equipment.queue.call_staff()
 
     async def _one_visit(self, settings: Settings) -> Outcome:
-        self._visit = Visit(self._equipment, self._presenter, settings, self._patience)
+        self._visit = Visit(self.equipment, self._presenter, settings, self._patience)
         try:
             return await self._visit.run(serve)
         except* Exception as defects:  # noqa: BLE001  # a defect ends one visit, never the kiosk

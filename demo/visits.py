@@ -1,0 +1,109 @@
+"""The scripted visits of the tour: what a citizen's hands do, screen by screen."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from demo.stage import Stage
+
+
+BIRTH_REGISTRATION = "1.001193.000.00.00.H15"
+CARD = "mau"
+
+
+async def take_a_number(stage: "Stage") -> None:
+    """A number for a marriage registration, found by typing without marks."""
+    await stage.answer("attract", "language:vi")
+    await stage.answer("choose_errand", "answer:take_ticket")
+    await stage.see("choose_service")
+    await stage.tap("search")
+    await stage.finger.type("ket hon")
+    await stage.answer("choose_service", "answer:ket-hon")
+    await stage.answer("choose_priority", "answer:nothing")
+    await stage.answer("ticket_issued", "answer:done")
+
+
+async def file_a_dossier(stage: "Stage") -> None:
+    """A birth registration: chip card, two components with three pages, form, consent; waits for the answer."""
+    await stage.answer("attract", "language:vi")
+    await stage.answer("choose_errand", "answer:file_dossier")
+    await identify(stage)
+    await stage.answer("choose_procedure", "group:hotich")
+    await stage.answer("choose_procedure", f"answer:{BIRTH_REGISTRATION}")
+    await stage.answer("show_components", "answer:go_on")
+    await capture(stage, "birth-notification-1", more=False)
+    await capture(stage, "birth-form-1", more=True)
+    await capture(stage, "birth-form-2", more=False)
+    await stage.answer("capture_page", "answer:skip")
+    await fill_in(stage)
+    await stage.answer("review_dossier", "answer:go_on")
+    await stage.answer("consent", "answer:yes")
+    await stage.see("dossier_filed")
+    await stage.see_that("dossier_filed", lambda filed: filed.state is not None)
+    await stage.tap("answer:done")
+
+
+async def identify(stage: "Stage") -> None:
+    """Lay the card down, show its QR code, confirm, take the card back."""
+    card = await stage.card(CARD)
+    await stage.see("place_card")
+    await stage.dock("card", "lay", card=CARD)
+    await stage.see("show_card_qr")
+    await stage.dock("scanner", "scan", data=card["qr"])
+    await stage.answer("confirm_holder", "answer:yes")
+    await stage.see("take_card")
+    await stage.dock("card", "lift")
+
+
+async def capture(stage: "Stage", paper: str, *, more: bool) -> None:
+    """Lay a paper under the camera, take it, keep it."""
+    await stage.dock("camera", "lay", paper=paper)
+    await stage.answer("capture_page", "answer:shutter")
+    await stage.answer("review_page", "answer:next_page" if more else "answer:complete")
+    await stage.dock("camera", "clear")
+
+
+async def fill_in(stage: "Stage") -> None:
+    """The five fields of a birth registration, the name in Telex."""
+    await stage.see("fill_field")
+    await stage.finger.type("traanf maaux an")
+    await stage.tap("answer:go_on")
+    await stage.see("fill_field")
+    await stage.finger.type("05112026")
+    await stage.tap("answer:go_on")
+    await stage.answer("fill_field", "answer:nu")
+    await stage.answer("fill_field", "answer:go_on")
+    await stage.see("fill_field")
+    await stage.finger.type("0912345678")
+    await stage.tap("answer:go_on")
+
+
+def look_up(code: str, personal_id: str) -> Callable[["Stage"], Awaitable[None]]:
+    """The dossier just filed, in English, by its official code."""
+
+    async def script(stage: "Stage") -> None:
+        await stage.answer("attract", "language:en")
+        await stage.answer("choose_errand", "answer:look_up")
+        await stage.see("type_dossier_code")
+        await stage.finger.type(code)
+        await stage.tap("answer:go_on")
+        await stage.see("type_personal_id")
+        await stage.finger.type(personal_id)
+        await stage.tap("answer:go_on")
+        await stage.answer("show_status", "answer:done")
+
+    return script
+
+
+async def walk_away(stage: "Stage") -> None:
+    """Read the card, then leave: the kiosk asks, waits, and forgets."""
+    await stage.answer("attract", "language:vi")
+    await stage.answer("choose_errand", "answer:file_dossier")
+    card = await stage.card("du")
+    await stage.see("place_card")
+    await stage.dock("card", "lay", card="du")
+    await stage.see("show_card_qr")
+    await stage.dock("scanner", "scan", data=card["qr"])
+    await stage.see("confirm_holder")
+    await stage.dock("card", "lift")
+    await stage.see("attract", seconds=30)

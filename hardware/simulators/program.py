@@ -1,0 +1,63 @@
+"""`simulate`: the far ends of all wires in one process, and the dock that moves them."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
+
+from hardware.simulators.camera import CameraSimulator
+from hardware.simulators.card import CardSimulator
+from hardware.simulators.dock import Dock
+from hardware.simulators.pcscd import Pcscd
+from hardware.simulators.printer import PrinterSimulator
+from hardware.simulators.scanner import ScannerSimulator
+from hardware.simulators.simulator import Simulator
+from hardware.simulators.wire import Wire
+from kiosk.config import Settings
+
+
+def simulators(settings: Settings) -> list[Simulator]:
+    """One simulator for every wire of the configuration; nothing is started yet."""
+    ours = settings.simulators
+    card = CardSimulator(ours.cards)
+    ours.csca.mkdir(parents=True, exist_ok=True)
+    for old in ours.csca.iterdir():  # the issuer of the last start has lost its key
+        old.unlink()
+    card.write_csca(ours.csca)
+    ours.papers.mkdir(parents=True, exist_ok=True)
+    queue, receiver = settings.queue_server, settings.receiver
+    return [
+        card,
+        CameraSimulator(ours.camera_port),
+        PrinterSimulator(ours.papers, ours.printer_port, settings.printer.dots),
+        ScannerSimulator(ours.scanner_link),
+        Wire("wire-queue", queue.host, queue.port, ours.queue_wire_port),
+        Wire("wire-receiver", receiver.host, receiver.port, ours.receiver_wire_port),
+    ]
+
+
+def links(settings: Settings) -> dict[str, str]:
+    """The pages of the demonstration, for the dock's header."""
+    queue, tthc = settings.queue_server, urlsplit(settings.receiver.tthc_url)
+    return {
+        "Staff console": f"http://{queue.host}:{queue.port}/console",
+        "Hall display": f"http://{queue.host}:{queue.port}/display",
+        "Model TTHC system": f"{tthc.scheme}://{tthc.netloc}/",
+    }
+
+
+async def simulate(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; raises OSError for a taken port or a missing pcscd."""
+    ended = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, ended.set)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(Pcscd())
+        parts = simulators(settings)
+        for part in parts:
+            await part.start()
+            stack.push_async_callback(part.stop)
+        dock = Dock(parts, settings.simulators.dock_port, links(settings), settings.simulators.papers)
+        await dock.start()
+        stack.push_async_callback(dock.stop)
+        await ended.wait()

@@ -1,0 +1,275 @@
+"""Every fault the dock can cause, met by a citizen: run as a program, leaves `scenes.json` and pictures in a folder.
+
+A program of its own because Kivy has one window in a process; tests/faults/test_faults.py reads what it leaves.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from demo.program import on_stage
+from demo.visits import CARD, capture, fill_in, identify
+from kiosk.visit import Outcome
+
+if TYPE_CHECKING:
+    from demo.stage import Stage
+
+Scene = Callable[["Stage"], Awaitable[None]]
+seen: dict[str, dict[str, object]] = {}
+
+
+def note(stage: "Stage", **facts: object) -> None:
+    """Remember what the citizen meets in this scene."""
+    seen.setdefault(stage.visits[-1].name, {}).update(facts)
+
+
+async def remedy(stage: "Stage") -> None:
+    """See the remedy screen and remember why and what it offers."""
+    await stage.see("remedy")
+    note(stage, reason=stage.question.reason.value, offers=[o.value for o in stage.question.offers])
+    note(stage, texts=stage.texts())
+
+
+async def to_the_number(stage: "Stage") -> None:
+    await stage.answer("attract", "language:vi")
+    await stage.answer("choose_errand", "answer:take_ticket")
+    await stage.answer("choose_service", "group:hotich", "answer:khai-sinh")
+    await stage.answer("choose_priority", "answer:nothing")
+
+
+async def to_the_card(stage: "Stage") -> dict:
+    await stage.answer("attract", "language:vi")
+    await stage.answer("choose_errand", "answer:file_dossier")
+    await stage.see("place_card")
+    return await stage.card(CARD)
+
+
+async def to_the_camera(stage: "Stage") -> None:
+    await stage.answer("attract", "language:vi")
+    await stage.answer("choose_errand", "answer:file_dossier")
+    await identify(stage)
+    await stage.answer("choose_procedure", "group:hotich", "answer:1.001193.000.00.00.H15")
+    await stage.answer("show_components", "answer:go_on")
+    await stage.see("capture_page")
+
+
+def printer_fault(fault: str, mend: str, **parameters: object) -> Scene:
+    async def scene(stage: "Stage") -> None:
+        await stage.dock("printer", fault, **parameters)
+        await to_the_number(stage)
+        await stage.see("ticket_issued")
+        first = stage.question
+        note(stage, paper=first.paper.value, reason=first.reason and first.reason.value, texts=stage.texts())
+        note(stage, number=first.ticket.number, tickets=await stage.tickets(first.ticket.number))
+        await stage.dock("printer", mend)
+        await stage.tap("answer:reprint")
+        await stage.see_that("ticket_issued", lambda q: q.paper.value == "printed")
+        note(stage, same_ticket=stage.question.ticket.id == first.ticket.id)
+        note(stage, tickets_after=await stage.tickets(first.ticket.number))
+        await stage.tap("answer:done")
+
+    return scene
+
+
+async def card_pulled(stage: "Stage") -> None:
+    card = await to_the_card(stage)
+    await stage.dock("card", "lay", card=CARD)
+    await stage.see("show_card_qr")
+    await stage.dock("card", "lift_after", bytes=4000)
+    await stage.dock("scanner", "scan", data=card["qr"])
+    await remedy(stage)
+    await stage.dock("card", "lay", card=CARD)
+    await stage.tap("answer:retry")
+    await stage.see("confirm_holder")
+    note(stage, grade=stage.question.citizen.grade.value)
+    await stage.dock("card", "lift")
+    await leave(stage)
+
+
+async def card_mute(stage: "Stage") -> None:
+    card = await to_the_card(stage)
+    await stage.dock("card", "mute", on=True)
+    await stage.dock("card", "lay", card=CARD)
+    await stage.see("show_card_qr")
+    await stage.dock("scanner", "scan", data=card["qr"])
+    await remedy(stage)
+    await stage.dock("card", "mute", on=False)
+    await stage.dock("card", "lift")
+    await stage.tap("answer:leave")
+
+
+async def scanner_garbles(stage: "Stage") -> None:
+    await to_the_card(stage)
+    await stage.dock("card", "lay", card=CARD)
+    await stage.see("show_card_qr")
+    await stage.dock("scanner", "scan", data="https://example.invalid/not-a-card")
+    await stage.see_that("show_card_qr", lambda q: q.unreadable)
+    note(stage, texts=stage.texts(), can_type="answer:type" in stage.finger.keys())
+    await stage.dock("card", "lift")
+    await leave(stage)
+
+
+async def camera_stalled(stage: "Stage") -> None:
+    await to_the_camera(stage)
+    await stage.dock("camera", "lay", paper="birth-form-1")
+    await stage.dock("camera", "stall")
+    await asyncio.sleep(2.5)  # a stall is a lasting state: the driver notices it within 2 s
+    await stage.tap("answer:shutter")
+    await remedy(stage)
+    await stage.dock("camera", "resume")
+    await stage.until(lambda: stage.camera_ready())
+    await stage.tap("answer:retry")
+    await stage.answer("capture_page", "answer:shutter")
+    await stage.see("review_page")
+    note(stage, dpi=stage.question.page.dpi)
+    await leave(stage)
+
+
+async def camera_unplugged(stage: "Stage") -> None:
+    await to_the_camera(stage)
+    await stage.dock("camera", "unplug")
+    await asyncio.sleep(2.5)
+    await stage.tap("answer:shutter")
+    await remedy(stage)
+    await stage.dock("camera", "plug")
+    await stage.tap("answer:leave")
+
+
+def bad_page(action: str, off: str, **parameters: object) -> Scene:
+    async def scene(stage: "Stage") -> None:
+        await to_the_camera(stage)
+        await stage.dock("camera", action, **parameters)
+        await stage.tap("answer:shutter")
+        await remedy(stage)
+        if off == "blur":
+            await stage.dock("camera", "blur", on=False)
+        await stage.dock("camera", "clear")
+        await stage.tap("answer:leave")
+
+    return scene
+
+
+async def queue_cut(stage: "Stage") -> None:
+    await stage.answer("attract", "language:vi")
+    await stage.dock("wire-queue", "cut")
+    await stage.answer("choose_errand", "answer:take_ticket")
+    await remedy(stage)
+    await stage.dock("wire-queue", "mend")
+    await stage.tap("answer:retry")
+    await stage.answer("choose_service", "group:hotich", "answer:khai-sinh")
+    await stage.answer("choose_priority", "answer:nothing")
+    await stage.see("ticket_issued")
+    note(stage, number=stage.question.ticket.number)
+    await stage.tap("answer:done")
+
+
+async def queue_reply_lost(stage: "Stage") -> None:
+    before = len(await stage.tickets())
+    await stage.answer("attract", "language:vi")
+    await stage.answer("choose_errand", "answer:take_ticket")
+    await stage.answer("choose_service", "group:hotich", "answer:khai-sinh")
+    await stage.see("choose_priority")
+    await stage.dock("wire-queue", "lose_reply")
+    await stage.tap("answer:nothing")
+    await stage.see("ticket_issued")
+    note(stage, issued=len(await stage.tickets()) - before)
+    await stage.tap("answer:done")
+
+
+async def receiver_cut(stage: "Stage") -> None:
+    await stage.dock("wire-receiver", "cut")
+    await stage.answer("attract", "language:vi")
+    await stage.answer("choose_errand", "answer:look_up")
+    await stage.see("type_dossier_code")
+    await stage.finger.type("TAM-2345-6789")
+    await stage.tap("answer:go_on")
+    await stage.see("type_personal_id")
+    await stage.finger.type("001199000123")
+    await stage.tap("answer:go_on")
+    await remedy(stage)
+    await stage.dock("wire-receiver", "mend")
+    await stage.tap("answer:leave")
+
+
+async def filed_without_network(stage: "Stage") -> None:
+    """The road is cut for the whole visit; the slip comes all the same and the dossier arrives afterwards."""
+    await stage.dock("wire-receiver", "cut")
+    await to_the_camera(stage)
+    await capture(stage, "birth-notification-1", more=False)
+    await capture(stage, "birth-form-1", more=False)
+    await stage.answer("capture_page", "answer:skip")
+    await fill_in(stage)
+    await stage.answer("review_dossier", "answer:go_on")
+    await stage.answer("consent", "answer:yes")
+    await stage.see("dossier_filed")
+    note(stage, paper=stage.question.paper.value, state=stage.question.state is not None, texts=stage.texts())
+    note(stage, arrived_before=len((await stage.tthc("dossiers")).json()["data"]))
+    await stage.dock("wire-receiver", "mend")
+    await stage.see_that("dossier_filed", lambda q: q.state is not None, seconds=30)
+    note(stage, arrived_after=len((await stage.tthc("dossiers")).json()["data"]))
+    await stage.tap("answer:done")
+
+
+async def staff_called(stage: "Stage") -> None:
+    await stage.answer("attract", "language:vi")
+    await stage.answer("choose_errand", "control:call_staff")
+    await stage.see("staff_called")
+    note(stage, reached=stage.question.reached)
+    await stage.tap("answer:done")
+    await leave(stage)
+
+
+async def leave(stage: "Stage") -> None:
+    await stage.tap("control:start_over")
+    if stage.presenter.current_name != "attract":
+        await stage.answer("confirm_leaving", "answer:yes")
+
+
+async def walk_away(stage: "Stage") -> None:
+    """The canary: a citizen whose data was read leaves in the middle."""
+    from demo.visits import walk_away as scripted
+
+    await stage.see("attract")
+    note(stage, before=(stage.folder / stage.visits[-1].screens[-1]).name)
+    await scripted(stage)
+    note(stage, after=stage.visits[-1].screens[-1], traces=stage.traces(stage.canary))
+
+
+SCENES: tuple[tuple[str, Scene, Outcome], ...] = (
+    ("walk-away", walk_away, Outcome.TIMED_OUT),
+    ("paper-out", printer_fault("paper_out", "refill"), Outcome.COMPLETED),
+    ("paper-out-in-the-middle", printer_fault("out_after", "refill", lines=200), Outcome.COMPLETED),
+    ("cover-open", printer_fault("open_cover", "close_cover"), Outcome.COMPLETED),
+    ("paper-jam", printer_fault("jam", "clear_jam"), Outcome.COMPLETED),
+    ("printer-off", printer_fault("power_off", "power_on"), Outcome.COMPLETED),
+    ("card-pulled", card_pulled, Outcome.STARTED_OVER),
+    ("card-mute", card_mute, Outcome.GAVE_UP),
+    ("scanner-garbles", scanner_garbles, Outcome.STARTED_OVER),
+    ("camera-stalled", camera_stalled, Outcome.STARTED_OVER),
+    ("camera-unplugged", camera_unplugged, Outcome.GAVE_UP),
+    ("empty-tray", bad_page("clear", ""), Outcome.GAVE_UP),
+    ("blurred-page", bad_page("blur", "blur", on=True), Outcome.GAVE_UP),
+    ("page-cut-off", bad_page("cut_off", "", paper="birth-form-1"), Outcome.GAVE_UP),
+    ("queue-cut", queue_cut, Outcome.COMPLETED),
+    ("queue-reply-lost", queue_reply_lost, Outcome.COMPLETED),
+    ("receiver-cut", receiver_cut, Outcome.GAVE_UP),
+    ("filed-without-network", filed_without_network, Outcome.COMPLETED),
+    ("staff-called", staff_called, Outcome.STARTED_OVER),
+)
+
+
+async def play(stage: "Stage") -> int:
+    for name, scene, expected in SCENES:
+        if len(sys.argv) > 2 and name not in sys.argv[2:]:
+            continue
+        await stage.visit(name, scene, expected)
+        seen.setdefault(name, {}).update(outcome=stage.visits[-1].outcome, expected=expected.value)
+    (stage.folder / "scenes.json").write_text(json.dumps(seen, ensure_ascii=False, indent=2), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(on_stage(Path(sys.argv[1]), play))

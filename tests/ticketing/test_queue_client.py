@@ -1,0 +1,201 @@
+import contextlib
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from kiosk.catalogue import PriorityGroup, Service
+from kiosk.config import ConfigError, QueueSettings
+from kiosk.health import Failure, Level, Reason
+from kiosk.text import Text
+from kiosk_queue import client as client_module
+from kiosk_queue.client import QueueClient
+
+BIRTH = Service("khai-sinh", Text("Đăng ký khai sinh", "Birth registration"), "HT")
+ELDERLY = PriorityGroup("elderly", Text("Người cao tuổi", "Elderly"))
+
+
+def client_of(url: str, folder: Path, timeout: float = 2.0) -> QueueClient:
+    return QueueClient(QueueSettings(url=url, token_file=folder / "token", timeout=timeout), "K01")
+
+
+@pytest.fixture
+def client(running, tmp_path: Path) -> QueueClient:
+    return client_of(running.url, tmp_path)
+
+
+class Wire:
+    """A stretch of wire to the server that the test can spoil: `mishap` gets the client's socket and the answer."""
+
+    def __init__(self, port: int, mishap: Callable[[socket.socket, bytes], None]) -> None:
+        self.requests = 0
+        self._port, self._mishap = port, mishap
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            with near, socket.create_connection(("127.0.0.1", self._port)) as far:
+                far.sendall(message(near))
+                answer = message(far)
+                self.requests += 1
+                with contextlib.suppress(OSError):
+                    self._mishap(near, answer)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def message(end: socket.socket) -> bytes:
+    """One whole HTTP message, head and body."""
+    end.settimeout(5)
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += end.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+    while length and len(body) < int(length[1]):
+        more = end.recv(65536)
+        data, body = data + more, body + more
+    return data
+
+
+@pytest.fixture
+def wire(running) -> Iterator[Callable]:
+    made: list[Wire] = []
+
+    def make(mishap) -> Wire:
+        made.append(Wire(running.port, mishap))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+async def test_a_visit_with_the_real_server(running, client, helpers) -> None:
+    async with client:
+        groups = await client.groups()
+        assert [(g.id, g.icon, [s.id for s in g.services]) for g in groups] == [
+            ("hotich", "family", ["khai-sinh", "khai-tu"]),
+            ("datdai", "land", ["so-do"]),
+        ]
+        assert groups[0].services[0] == BIRTH
+        ticket = await client.issue(BIRTH, ELDERLY, "visit-1-ticket")
+        assert (ticket.number, ticket.ahead) == ("HT-001", 0)
+        assert ticket.priority == Text("Người cao tuổi", "Elderly")
+        assert ticket.centre.vi == "Trung tâm thử nghiệm"
+        assert await client.issue(BIRTH, ELDERLY, "visit-1-ticket") == ticket
+        await client.printed(ticket, True)
+        assert await client.call_staff() is None
+        assert (client.status.level, client.status.reason) == (Level.READY, Reason.OK)
+    kept = requests.get(running.url + "/api/tickets", headers=helpers.KIOSK, timeout=5).json()["tickets"]
+    assert [(t["number"], t["paper"]) for t in kept] == [("HT-001", "printed")]
+
+
+async def test_service_that_closed(client) -> None:
+    answer = await client.issue(Service("gone", Text("Đã đóng"), "XX"), None, "visit-2-ticket")
+    assert answer == Failure(Reason.SERVICE_CLOSED)
+    assert client.status.level is Level.READY
+
+
+async def test_lost_reply_gives_the_same_ticket_not_a_second_one(running, wire, tmp_path, helpers) -> None:
+    line = wire(lambda near, answer: None if line.requests == 1 else near.sendall(answer))
+    client = client_of(line.url, tmp_path)
+    ticket = await client.issue(BIRTH, None, "visit-3-ticket")
+    assert ticket.number == "HT-001"
+    assert line.requests == 2
+    kept = requests.get(running.url + "/api/tickets", headers=helpers.KIOSK, timeout=5).json()["tickets"]
+    assert [t["number"] for t in kept] == ["HT-001"]
+
+
+def drip(near: socket.socket, answer: bytes) -> None:
+    near.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+    for _ in range(60):
+        near.sendall(b" ")
+        time.sleep(0.1)
+
+
+def flood(near: socket.socket, answer: bytes) -> None:
+    near.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    for _ in range(200):
+        near.sendall(b" " * 65536)
+
+
+def redirect(near: socket.socket, answer: bytes) -> None:
+    near.sendall(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("mishap", "reason"),
+    [
+        (drip, Reason.QUEUE_UNREACHABLE),
+        (flood, Reason.QUEUE_UNREACHABLE),
+        (redirect, Reason.QUEUE_REFUSED),
+        (lambda near, answer: near.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n[[[["), Reason.QUEUE_REFUSED),
+        (lambda near, answer: near.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"), Reason.QUEUE_REFUSED),
+        (lambda near, answer: near.sendall(b"\x00\x01\x02" * 50), Reason.QUEUE_UNREACHABLE),
+    ],
+)
+async def test_spoiled_answers_end_in_time_as_failures(wire, tmp_path, mishap, reason) -> None:
+    client = client_of(wire(mishap).url, tmp_path, timeout=0.6)
+    begun = time.monotonic()
+    answer = await client.groups()
+    assert isinstance(answer, Failure)
+    assert answer.reason is reason
+    assert time.monotonic() - begun < 2.0
+
+
+async def test_server_away_and_back_is_noticed_and_reports_follow(running, client, helpers, monkeypatch) -> None:
+    monkeypatch.setattr(client_module, "WATCH_SECONDS", 0.1)
+    changes: list[Reason] = []
+    client.on_change = lambda status: changes.append(status.reason)
+    async with client:
+        ticket = await client.issue(BIRTH, None, "visit-4-ticket")
+        running.stop()
+        assert (await client.groups()).reason is Reason.QUEUE_UNREACHABLE
+        assert (await client.issue(BIRTH, None, "visit-5-ticket")).reason is Reason.QUEUE_UNREACHABLE
+        assert (await client.call_staff()).reason is Reason.QUEUE_UNREACHABLE
+        assert (client.status.level, client.status.reason) == (Level.FAULT, Reason.QUEUE_UNREACHABLE)
+        await client.printed(ticket, True)
+        running.start()
+        await until(lambda: client.status.level is Level.READY)
+        await until(lambda: paper_of(running, helpers) == "printed")
+    assert changes == [Reason.OK, Reason.QUEUE_UNREACHABLE, Reason.OK], "only changes are told"
+
+
+async def test_wrong_token_is_a_fault_of_its_own(running, tmp_path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "token").write_text("not the token of this centre")
+    client = client_of(running.url, tmp_path / "other")
+    assert (await client.groups()).reason is Reason.QUEUE_REFUSED
+    assert (client.status.level, client.status.reason) == (Level.FAULT, Reason.QUEUE_REFUSED)
+
+
+def test_missing_token_file_is_told_at_start(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="kiosk token"):
+        client_of("http://127.0.0.1:1", tmp_path / "nowhere")
+
+
+def paper_of(running, helpers) -> str:
+    return requests.get(running.url + "/api/tickets", headers=helpers.KIOSK, timeout=5).json()["tickets"][0]["paper"]
+
+
+async def until(condition, seconds: float = 8.0) -> None:
+    import asyncio
+
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        await asyncio.sleep(0.02)

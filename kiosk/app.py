@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from screens.presenter import KivyPresenter
 
 from hardware.camera import DocumentCamera
-from hardware.card import PcscCardReader
+from hardware.card.reader import PcscCardReader
 from hardware.diagnostics.readiness import as_text, exit_code, readiness
 from hardware.printer import EscposPrinter
 from hardware.scanner import SerialScanner
@@ -39,7 +39,18 @@ async def equipment(settings: Settings) -> AsyncIterator[Equipment]:
     async with AsyncExitStack() as stack:
         for device in (card, camera, scanner, printer, speaker, queue, office):
             await stack.enter_async_context(device)
-        yield Equipment(SystemClock(), offered, card, camera, scanner, printer, speaker, queue, office)
+        yield Equipment(
+            clock=SystemClock(),
+            catalogue=offered,
+            status_url=settings.office.status_url,
+            card=card,
+            camera=camera,
+            scanner=scanner,
+            printer=printer,
+            speaker=speaker,
+            queue=queue,
+            office=office,
+        )
 
 
 Beside = Callable[[Reception, "KivyPresenter"], Coroutine[Any, Any, None]]
@@ -47,10 +58,9 @@ Beside = Callable[[Reception, "KivyPresenter"], Coroutine[Any, Any, None]]
 
 async def run(settings: Settings, beside: Beside | None = None) -> None:
     """The touchscreen application until it is ended, or until `beside` (a tour, a watch over programs) is done."""
-    from screens.presenter import KivyPresenter
     from screens.window import run_screens
 
-    async def serve(presenter: KivyPresenter) -> None:
+    async def serve(presenter: "KivyPresenter") -> None:
         async with equipment(settings) as everything:
             reception = Reception(everything, presenter, settings.kiosk)
             presenter.on_touch = reception.touched

@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    for chatty in ("kivy", "pikepdf"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     command: Command = options.command
     try:
         return command(options)

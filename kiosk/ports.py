@@ -118,9 +118,6 @@ class Office(Device, Protocol):
     async def submit(self, dossier: Dossier) -> Failure | None:
         """Seal and store durably. None means: it will arrive, exactly once."""
 
-    def status_url(self, dossier: Dossier) -> str:
-        """What the QR code of a slip opens: the reference alone, no personal data."""
-
     async def answer(self, provisional_ref: str) -> DossierState:
         """Return when the TTHC system has answered for this dossier; waits as long as it takes."""
 
@@ -134,6 +131,8 @@ class Equipment:
 
     clock: Clock
     catalogue: Catalogue
+    status_url: str
+    """What the QR code of a slip opens; the reference is appended as `?ma=`."""
     card: CardReader
     camera: Camera
     scanner: Scanner

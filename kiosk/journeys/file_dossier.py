@@ -130,7 +130,8 @@ async def _consent(visit: Visit, dossier: Dossier) -> None:
 
 async def _submit(visit: Visit, dossier: Dossier) -> Failure | None:
     """Store, then print: why there is no paper, or None. A slip in the hand means exactly one accepted record."""
-    slip = interim_slip(dossier, visit.equipment.catalogue.centre, visit.equipment.office.status_url(dossier))
+    url = f"{visit.equipment.status_url}?ma={dossier.provisional_ref}"
+    slip = interim_slip(dossier, visit.equipment.catalogue.centre, url)
 
     async def deed() -> tuple[Failure | None, Failure | None]:
         unstored = await visit.equipment.office.submit(dossier)

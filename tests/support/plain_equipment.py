@@ -186,9 +186,6 @@ class PlainOffice(Thing):
         self.submitted.append(dossier)
         return None
 
-    def status_url(self, dossier: Dossier) -> str:
-        return f"https://example.invalid/?ma={dossier.provisional_ref}"
-
     async def answer(self, provisional_ref: str) -> DossierState:
         return await self.answers.get()
 
@@ -202,6 +199,7 @@ def plain_equipment() -> Any:
     return Equipment(
         clock=Hands(),
         catalogue=catalogue,
+        status_url="https://example.invalid/tra-cuu",
         card=PlainCard(),
         camera=PlainCamera(),
         scanner=PlainScanner(),

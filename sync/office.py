@@ -1,0 +1,176 @@
+"""The office as the kiosk's core sees it: submit into the outbox, await the answer, look a dossier up.
+
+The forwarder is another process. What it learns arrives through the outbox's database: answers, and whether the
+receiver is heard. A dossier can be filed while the receiver is away; it cannot while the disk fails.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self, TypeVar
+
+from kiosk.config import ConfigError, KioskSettings, OfficeSettings, require
+from kiosk.dossier import Dossier, DossierState
+from kiosk.health import Failure, Level, Published, Reason
+from sync import answers, signed, store
+from sync.client import ItemBad, ReceiverClient, RoadClosed
+from sync.envelope import KIOSK_ID
+from sync.outbox import Outbox, Sealer
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LOOK = 0.5
+"""Seconds between two looks into the outbox, for answers and for the state of the road."""
+SILENCE = 30.0
+"""Seconds without a word of the receiver after which it counts as unreachable."""
+PROBE = 60.0
+"""Seconds between two trial writes while all is well."""
+RECOVERY = 2.0
+"""Seconds between two trial writes while the disk fails: only a good one ends the fault."""
+
+
+class OutboxOffice(Published):
+    """Raises ConfigError if a key or certificate is missing. A broken disk is a status, not an error."""
+
+    name = "office"
+
+    def __init__(self, office: OfficeSettings, kiosk: KioskSettings) -> None:
+        super().__init__()
+        if not KIOSK_ID.fullmatch(kiosk.id):
+            raise ConfigError(f"kiosk.id is {kiosk.id!r}; allowed: letters, digits, dot, dash, underscore; at most 64")
+        for path in (office.ca, office.certificate, office.key_file):
+            require(path, "a certificate or key of delivery")
+        self._settings = office
+        self._sealer = Sealer(
+            kiosk.id,
+            signed.sealing_key(office.receiver_key, "the receiver's key that envelopes are sealed to"),
+            signed.signing_key(office.signing_key_file, "this kiosk's signing key"),
+        )
+        self._folder = kiosk.state / "outbox"
+        self._outbox: Outbox | None = None
+        self._disk: ThreadPoolExecutor | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._probed = -PROBE
+
+    async def start(self) -> None:
+        """Open the outbox and begin to publish."""
+        self._disk = ThreadPoolExecutor(1, "outbox")
+        self.publish(*await self._on_disk(self._judge))
+        self._watch = asyncio.create_task(self._keep_watch(), name="office")
+
+    async def stop(self) -> None:
+        """End; a submit under way is finished first."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        if self._disk is not None:
+            await self._on_disk(self._close)
+            self._disk.shutdown()
+        self._watch = self._disk = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def submit(self, dossier: Dossier) -> Failure | None:
+        """Seal and store durably; None: it will arrive, exactly once. The same dossier again is no second one."""
+        failure = await self._on_disk(lambda: self._put(dossier))
+        if failure is not None:
+            self.publish(Level.FAULT, failure.reason, failure.detail)
+        return failure
+
+    async def answer(self, provisional_ref: str) -> DossierState:
+        """Return when the TTHC system has answered. Raises KeyError for a reference that was never submitted here."""
+        while True:
+            state = await self._on_disk(lambda: self._answer(provisional_ref))
+            if state is not None:
+                return state
+            await asyncio.sleep(LOOK)
+
+    async def look_up(self, code: str, personal_id: str) -> DossierState | Failure:
+        """What the province knows; NOT_FOUND for an unknown code and for another's number alike."""
+        return await asyncio.to_thread(self._look_up, code, personal_id)
+
+    # --- on the outbox's thread ---
+
+    async def _on_disk(self, work: Callable[[], T]) -> T:
+        assert self._disk is not None, "the office is not started"
+        return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+    def _put(self, dossier: Dossier) -> Failure | None:
+        if self._outbox is None:
+            return Failure(Reason.STORAGE_ERROR, "the outbox is not open")
+        return self._outbox.put(dossier, self._sealer)
+
+    def _answer(self, provisional_ref: str) -> DossierState | None:
+        try:
+            return self._outbox.answer(provisional_ref) if self._outbox else None
+        except store.DatabaseError:
+            return None
+
+    async def _keep_watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            self.publish(*await self._on_disk(self._judge))
+
+    def _judge(self) -> tuple[Level, Reason, str]:
+        try:
+            outbox = self._outbox or self._open()
+            failure = self._probe(outbox)
+            if failure is not None:
+                return Level.FAULT, failure.reason, failure.detail
+            road = outbox.road()
+        except (OSError, store.DatabaseError) as error:
+            return Level.FAULT, Reason.STORAGE_ERROR, str(error)
+        if road.heard is not None and 0 <= time.monotonic() - road.heard < SILENCE:
+            return Level.READY, Reason.OK, ""
+        return Level.DEGRADED, Reason.RECEIVER_UNREACHABLE, road.problem or "the forwarder has not reported"
+
+    def _probe(self, outbox: Outbox) -> Failure | None:
+        fault = self.status.level is Level.FAULT
+        if time.monotonic() - self._probed < (RECOVERY if fault else PROBE):
+            return Failure(self.status.reason, self.status.detail) if fault else None
+        self._probed = time.monotonic()
+        return outbox.probe()
+
+    def _open(self) -> Outbox:
+        outbox = Outbox(self._folder)
+        try:
+            outbox.take_over()
+        except OSError:
+            outbox.close()
+            raise
+        self._outbox = outbox
+        return outbox
+
+    def _close(self) -> None:
+        if self._outbox is not None:
+            self._outbox.close()
+            self._outbox = None
+
+    # --- on a thread of its own ---
+
+    def _look_up(self, code: str, personal_id: str) -> DossierState | Failure:
+        client = ReceiverClient(self._settings)
+        body = json.dumps({"code": code, "personal_id": personal_id}).encode()
+        try:
+            reply = client.call("POST", "/lookups", body, allowed=frozenset({404}))
+            return Failure(Reason.NOT_FOUND) if reply.status == 404 else answers.from_json(json.loads(reply.body))
+        except ItemBad:
+            return Failure(Reason.NOT_FOUND)
+        except (RoadClosed, ValueError, TypeError) as error:
+            problem = str(error) if isinstance(error, RoadClosed) else "the answer is not understood"
+            return Failure(Reason.RECEIVER_UNREACHABLE, problem)
+        finally:
+            client.close()

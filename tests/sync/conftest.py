@@ -1,0 +1,32 @@
+"""Fixtures of delivery: keys once for all, a province for each test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sync.keys import create_world
+from tests.sync.province import Province
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world") / "secrets"
+    create_world(folder, ["K01", "K02"])
+    return folder
+
+
+@pytest.fixture
+def province(tmp_path: Path, keys: Path) -> Iterator[Province]:
+    """Nothing runs yet but the outbox."""
+    built = Province(tmp_path, keys)
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def open_province(province: Province) -> Province:
+    """Receiver and TTHC system run."""
+    province.start("tthc-model")
+    province.start("receiver")
+    return province

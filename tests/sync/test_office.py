@@ -1,0 +1,118 @@
+"""The office as the kiosk's core uses it: submit, await the answer, look up, and say how it stands."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kiosk.config import ConfigError
+from kiosk.dossier import DossierState
+from kiosk.health import Failure, Level, Reason
+from sync.office import OutboxOffice
+from tests.sync.province import CANARY_ID, Province, expected, make_dossier
+from tests.sync.test_outbox import largest_file
+
+
+@pytest.fixture
+async def office(province: Province):
+    province.outbox.close()
+    async with OutboxOffice(province.settings.office, province.settings.kiosk) as opened:
+        yield opened
+
+
+async def becomes(office: OutboxOffice, level: Level, reason: Reason) -> None:
+    async with asyncio.timeout(15):
+        while (office.status.level, office.status.reason) != (level, reason):
+            await asyncio.sleep(0.05)
+
+
+async def test_submit_answer_and_look_up(province: Province, office: OutboxOffice):
+    for program in ("tthc-model", "receiver", "forward"):
+        province.start(program)
+    await becomes(office, Level.READY, Reason.OK)
+    dossier = make_dossier()
+    assert await office.submit(dossier) is None
+    async with asyncio.timeout(15):
+        answer = await office.answer(dossier.provisional_ref)
+    assert answer.received
+    assert answer.dossier_code is not None
+    assert answer.procedure == "Đăng ký khai sinh"
+    for code in (answer.dossier_code, dossier.provisional_ref):
+        state = await office.look_up(code, CANARY_ID)
+        assert isinstance(state, DossierState)
+        assert (state.status, state.dossier_code, state.due_at) == (2, answer.dossier_code, answer.due_at)
+        assert state.owner == "N••••• T•• C••••••"
+    assert await office.look_up(dossier.provisional_ref, "001199000124") == Failure(Reason.NOT_FOUND)
+    assert province.arrived() == expected(dossier)
+
+
+async def test_offline_a_dossier_is_still_accepted_and_the_state_says_so(province: Province, office: OutboxOffice):
+    await becomes(office, Level.DEGRADED, Reason.RECEIVER_UNREACHABLE)
+    dossier = make_dossier()
+    assert await office.submit(dossier) is None
+    assert office.status.usable
+    failure = await office.look_up(dossier.provisional_ref, CANARY_ID)
+    assert isinstance(failure, Failure)
+    assert failure.reason is Reason.RECEIVER_UNREACHABLE
+    answer = asyncio.create_task(office.answer(dossier.provisional_ref))
+    for program in ("tthc-model", "receiver", "forward"):
+        province.start(program)
+    async with asyncio.timeout(15):
+        assert (await answer).received
+    await becomes(office, Level.READY, Reason.OK)
+    province.kill("receiver")
+    assert await office.submit(make_dossier()) is None
+    await becomes(office, Level.DEGRADED, Reason.RECEIVER_UNREACHABLE)
+
+
+async def test_a_full_disk_is_a_failure_then_a_fault_until_there_is_room(province: Province, office: OutboxOffice):
+    with largest_file(1000):
+        failure = await office.submit(make_dossier())
+        assert isinstance(failure, Failure)
+        assert failure.reason is Reason.DISK_FULL
+        assert (office.status.level, office.status.reason) == (Level.FAULT, Reason.DISK_FULL)
+        await asyncio.sleep(1.2)
+        assert office.status.level is Level.FAULT
+    await becomes(office, Level.DEGRADED, Reason.RECEIVER_UNREACHABLE)
+    assert await office.submit(make_dossier()) is None
+
+
+async def test_an_outbox_in_other_hands_is_a_fault_and_nothing_is_promised(province: Province):
+    async with OutboxOffice(province.settings.office, province.settings.kiosk) as office:
+        assert (office.status.level, office.status.reason) == (Level.FAULT, Reason.STORAGE_ERROR)
+        assert await office.submit(make_dossier()) == Failure(Reason.STORAGE_ERROR, "the outbox is not open")
+        province.outbox.close()
+        await becomes(office, Level.DEGRADED, Reason.RECEIVER_UNREACHABLE)
+        assert await office.submit(make_dossier()) is None
+
+
+async def test_a_ruined_database_is_said_by_everybody_in_one_line(province: Province):
+    province.outbox.close()
+    for path in (province.settings.kiosk.state / "outbox").glob("outbox.db*"):
+        path.write_bytes(b"rubbish" * 1000)
+    async with OutboxOffice(province.settings.office, province.settings.kiosk) as office:
+        assert (office.status.level, office.status.reason) == (Level.FAULT, Reason.STORAGE_ERROR)
+        assert "outbox.db: cannot be used (SQLITE_NOTADB)" in office.status.detail
+        assert isinstance(await office.submit(make_dossier()), Failure)
+    assert province.forward() == 1
+    assert "outbox.db: cannot be used (SQLITE_NOTADB)" in province.log("forward-once")
+    assert "Traceback" not in province.log("forward-once")
+
+
+async def test_a_submit_survives_the_end_of_the_visit(office: OutboxOffice):
+    dossier = make_dossier(evidence=20_000_000)
+    visit = asyncio.create_task(office.submit(dossier))
+    await asyncio.sleep(0.01)
+    visit.cancel()
+    await asyncio.gather(visit, return_exceptions=True)
+    with pytest.raises(TimeoutError):  # known and waiting, not KeyError: unknown
+        await asyncio.wait_for(office.answer(dossier.provisional_ref), 0.3)
+
+
+def test_what_is_missing_is_said_at_start(province: Province, tmp_path: Path):
+    for name in ("ca", "certificate", "key_file", "signing_key_file", "receiver_key"):
+        with pytest.raises(ConfigError, match="nowhere"):
+            OutboxOffice(replace(province.settings.office, **{name: tmp_path / "nowhere"}), province.settings.kiosk)
+    with pytest.raises(ConfigError, match=r"kiosk\.id"):
+        OutboxOffice(province.settings.office, replace(province.settings.kiosk, id="Kiosk số 1"))

@@ -1,0 +1,1 @@
+"""What a technician needs to prove the machine healthy."""

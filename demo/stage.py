@@ -108,8 +108,8 @@ class Stage:
         record = VisitRecord(name)
         self.visits.append(record)
         begun = time.monotonic()
-        await self.finger.wait_for("attract", SCREEN_SECONDS)
         try:
+            await self.finger.wait_for("attract", SCREEN_SECONDS)
             await script(self)
             outcome = await asyncio.wait_for(self._outcomes.get(), 40)
             record.outcome = outcome.value

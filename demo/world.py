@@ -100,9 +100,9 @@ still = "http://127.0.0.1:{p.camera}/still.jpg"
 [printer]
 address = "tcp://127.0.0.1:{p.printer}"
 [scanner]
-device = "scanner"
+device = "{self.folder / "scanner"}"
 [speech]
-output = "{"speech" if self.silent else ""}"
+output = "{self.folder / "speech" if self.silent else ""}"
 [queue]
 url = "http://127.0.0.1:{p.queue_wire}"
 [office]

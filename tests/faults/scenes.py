@@ -36,7 +36,7 @@ async def remedy(stage: "Stage") -> None:
 async def to_the_number(stage: "Stage") -> None:
     await stage.answer("attract", "language:vi")
     await stage.answer("choose_errand", "answer:take_ticket")
-    await stage.answer("choose_service", "group:hotich", "answer:khai-sinh")
+    await stage.answer("choose_service", "group:hotich", "service:khai-sinh")
     await stage.answer("choose_priority", "answer:nothing")
 
 
@@ -51,8 +51,8 @@ async def to_the_camera(stage: "Stage") -> None:
     await stage.answer("attract", "language:vi")
     await stage.answer("choose_errand", "answer:file_dossier")
     await identify(stage)
-    await stage.answer("choose_procedure", "group:hotich", "answer:1.001193.000.00.00.H15")
-    await stage.answer("show_components", "answer:go_on")
+    await stage.answer("choose_procedure", "group:hotich", "procedure:1.001193.000.00.00.H15")
+    await stage.answer("show_components", "answer:start")
     await stage.see("capture_page")
 
 
@@ -107,7 +107,7 @@ async def scanner_garbles(stage: "Stage") -> None:
     await stage.see("show_card_qr")
     await stage.dock("scanner", "scan", data="https://example.invalid/not-a-card")
     await stage.see_that("show_card_qr", lambda q: q.unreadable)
-    note(stage, texts=stage.texts(), can_type="answer:type" in stage.finger.keys())
+    note(stage, texts=stage.texts(), can_type="answer:type" in stage.finger.touchables())
     await stage.dock("card", "lift")
     await leave(stage)
 
@@ -159,7 +159,7 @@ async def queue_cut(stage: "Stage") -> None:
     await remedy(stage)
     await stage.dock("wire-queue", "mend")
     await stage.tap("answer:retry")
-    await stage.answer("choose_service", "group:hotich", "answer:khai-sinh")
+    await stage.answer("choose_service", "group:hotich", "service:khai-sinh")
     await stage.answer("choose_priority", "answer:nothing")
     await stage.see("ticket_issued")
     note(stage, number=stage.question.ticket.number)
@@ -170,7 +170,7 @@ async def queue_reply_lost(stage: "Stage") -> None:
     before = len(await stage.tickets())
     await stage.answer("attract", "language:vi")
     await stage.answer("choose_errand", "answer:take_ticket")
-    await stage.answer("choose_service", "group:hotich", "answer:khai-sinh")
+    await stage.answer("choose_service", "group:hotich", "service:khai-sinh")
     await stage.see("choose_priority")
     await stage.dock("wire-queue", "lose_reply")
     await stage.tap("answer:nothing")
@@ -185,10 +185,10 @@ async def receiver_cut(stage: "Stage") -> None:
     await stage.answer("choose_errand", "answer:look_up")
     await stage.see("type_dossier_code")
     await stage.finger.type("TAM-2345-6789")
-    await stage.tap("answer:go_on")
+    await stage.tap("answer:continue")
     await stage.see("type_personal_id")
     await stage.finger.type("001199000123")
-    await stage.tap("answer:go_on")
+    await stage.tap("answer:continue")
     await remedy(stage)
     await stage.dock("wire-receiver", "mend")
     await stage.tap("answer:leave")
@@ -203,7 +203,7 @@ async def filed_without_network(stage: "Stage") -> None:
     await stage.answer("capture_page", "answer:skip")
     await fill_in(stage)
     await stage.answer("review_dossier", "answer:go_on")
-    await stage.answer("consent", "answer:yes")
+    await stage.answer("consent", "answer:agree")
     await stage.see("dossier_filed")
     note(stage, paper=stage.question.paper.value, state=stage.question.state is not None, texts=stage.texts())
     note(stage, arrived_before=len((await stage.tthc("dossiers")).json()["data"]))
@@ -218,14 +218,14 @@ async def staff_called(stage: "Stage") -> None:
     await stage.answer("choose_errand", "control:call_staff")
     await stage.see("staff_called")
     note(stage, reached=stage.question.reached)
-    await stage.tap("answer:done")
+    await stage.tap("answer:go_on")
     await leave(stage)
 
 
 async def leave(stage: "Stage") -> None:
     await stage.tap("control:start_over")
     if stage.presenter.current_name != "attract":
-        await stage.answer("confirm_leaving", "answer:yes")
+        await stage.answer("confirm_leaving", "answer:leave")
 
 
 async def walk_away(stage: "Stage") -> None:
@@ -252,7 +252,7 @@ SCENES: tuple[tuple[str, Scene, Outcome], ...] = (
     ("camera-unplugged", camera_unplugged, Outcome.GAVE_UP),
     ("empty-tray", bad_page("clear", ""), Outcome.GAVE_UP),
     ("blurred-page", bad_page("blur", "blur", on=True), Outcome.GAVE_UP),
-    ("page-cut-off", bad_page("cut_off", "", paper="birth-form-1"), Outcome.GAVE_UP),
+    ("page-cut-off", bad_page("lay_wrong", "", paper="birth-form-1"), Outcome.GAVE_UP),
     ("queue-cut", queue_cut, Outcome.COMPLETED),
     ("queue-reply-lost", queue_reply_lost, Outcome.COMPLETED),
     ("receiver-cut", receiver_cut, Outcome.GAVE_UP),

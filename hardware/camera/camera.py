@@ -1,0 +1,237 @@
+"""The document camera as the kiosk uses it: preview with the page's outline, capture of flattened pages, PDF."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import requests
+
+from hardware.camera import pdf
+from hardware.camera.finder import Picture, Points
+from hardware.camera.memory import FrameMemory
+from hardware.camera.page import decoded, take
+from hardware.device import Device
+from kiosk.config import CameraSettings
+from kiosk.dossier import Page
+from kiosk.health import Failure, Level, Reason
+from kiosk.ports import Frame
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 10.0
+"""A new process loads its libraries and opens the camera in this time."""
+FRAME_SECONDS = 1.8
+"""The next frame comes in this time, or the camera counts as stalled."""
+ANSWER_SECONDS = 3.5
+"""A reader without frames says so in this time, or it hangs and is killed."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
+_STILL_SECONDS = 4.0
+_STILL_BYTES = 30_000_000
+_PACKAGES = Path(__file__).parent.parent.parent
+
+
+class DocumentCamera(Device):
+    """Reads in a process of its own that is killed when it hangs; here is only what it has seen."""
+
+    name = "camera"
+
+    def __init__(self, settings: CameraSettings) -> None:
+        super().__init__()
+        self._settings = settings
+        self._memory: FrameMemory | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._news: dict[str, Any] | None = None  # the line about the newest frame
+        self._frame: Frame | None = None
+        self._earlier = 0  # frames of processes before the present one
+        self._arrived = asyncio.Event()
+
+    async def start(self) -> None:
+        """Begin to read; a missing camera is a status."""
+        if not self._settings.source:
+            self.publish(Level.ABSENT, Reason.NOT_CONFIGURED)
+            return
+        self._memory = FrameMemory()
+        self._supervisor = asyncio.create_task(self._supervise(self._memory), name="camera")
+
+    async def stop(self) -> None:
+        """End the process and give the frames' memory back."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+            self._supervisor = None
+        self._news = self._frame = None
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+        self.publish(Level.ABSENT, Reason.STARTING)
+
+    def preview(self) -> Frame | None:
+        """The newest frame, at most 720 pixels wide (portrait) or 960, or None while there is none."""
+        news, memory = self._news, self._memory
+        if news is None or memory is None:
+            return None
+        number = self._earlier + news["frame"]
+        if self._frame is None or self._frame.number != number:
+            width, height = news["preview"]
+            rgb = memory.preview(news["frame"], width * height * 3)
+            if rgb is not None:
+                self._frame = Frame(width, height, rgb, _outline(news), number)
+        return self._frame
+
+    async def capture(self) -> Page | Failure:
+        """Take the page that lies on the tray: found, straightened, judged. About half a second."""
+        if not self.status.usable:
+            return Failure(self.status.reason, self.status.detail)
+        prior = self._prior()
+        picture = await (asyncio.to_thread(_fetched, self._settings.still) if self._settings.still else self._fresh())
+        if isinstance(picture, Failure):
+            return picture
+        result = await asyncio.to_thread(take, picture, prior)
+        if result.page is not None:
+            return result.page
+        return result.refused or Failure(Reason.PAGE_NOT_FOUND)
+
+    async def assemble(self, pages: Sequence[Page], title: str) -> bytes:
+        """A PDF of the pages in order, colour, each at its own size. `title` holds no personal data."""
+        return await asyncio.to_thread(pdf.assemble, tuple(pages), title)
+
+    def forget(self) -> None:
+        """Drop all frames, here and in the shared memory. Never fails, never blocks."""
+        self._news = self._frame = None
+        if self._memory is not None:
+            self._memory.wipe()
+
+    async def _supervise(self, memory: FrameMemory) -> None:
+        """Run the reading process for ever: killed when it hangs, started again after a pause."""
+        pause = _FIRST_PAUSE
+        while True:
+            before = self._earlier
+            await self._run(memory)
+            pause = _FIRST_PAUSE if self._earlier > before else min(pause * 2, _LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+
+    async def _run(self, memory: FrameMemory) -> None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "hardware.camera.reader",
+            str(memory.fd),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            pass_fds=(memory.fd,),
+            env=_environment(),
+        )
+        seen = 0
+        try:
+            assert process.stdin
+            assert process.stdout
+            job = {"source": self._settings.source, "whole": not self._settings.still}
+            process.stdin.write(json.dumps(job).encode() + b"\n")
+            seen = await self._listen(process.stdout)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+            self._news = None
+            self._earlier += seen
+            memory.wipe()
+
+    async def _listen(self, lines: asyncio.StreamReader) -> int:
+        """Follow the process until it ends or hangs; returns the number of its last frame."""
+        patience, seen = START_SECONDS, 0
+        while True:
+            try:
+                async with asyncio.timeout(patience):  # wait_for of 3.11 may lose a cancellation
+                    line = await lines.readline()
+            except TimeoutError:
+                self._lost(Level.FAULT, Reason.CAMERA_STALLED, "no frame in time")
+                if patience != FRAME_SECONDS:
+                    return seen
+                patience = ANSWER_SECONDS
+                continue
+            if not line:
+                self._lost(Level.FAULT, Reason.CAMERA_STALLED, "the reading process ended")
+                return seen
+            news = json.loads(line)
+            if "frame" in news:
+                seen, patience = news["frame"], FRAME_SECONDS
+                self._seen(news)
+            else:
+                patience = ANSWER_SECONDS
+                reason = Reason(news["lost"])
+                self._lost(Level.ABSENT if reason is Reason.NO_CAMERA else Level.FAULT, reason, news["detail"])
+
+    def _seen(self, news: dict[str, Any]) -> None:
+        self._news = news
+        self._arrived.set()
+        self.publish(Level.READY, Reason.OK)
+
+    def _lost(self, level: Level, reason: Reason, detail: str) -> None:
+        self._news = self._frame = None
+        self.publish(level, reason, detail)
+
+    async def _fresh(self) -> Picture | Failure:
+        """The whole frame that comes next: what lies there now, not what lay there at the last look."""
+        self._arrived.clear()
+        try:
+            async with asyncio.timeout(FRAME_SECONDS):
+                await self._arrived.wait()
+        except TimeoutError:
+            return Failure(Reason.CAMERA_STALLED, "no frame in time")
+        news, memory = self._news, self._memory
+        if news is None or memory is None:
+            return Failure(Reason.CAMERA_STALLED, "the frame is gone")
+        width, height = news["whole"]
+        data = memory.full(news["frame"], width * height * 3)
+        if data is None:
+            return Failure(Reason.CAMERA_STALLED, "the frame is gone")
+        return np.frombuffer(data, np.uint8).reshape(height, width, 3)
+
+    def _prior(self) -> Points | None:
+        outline = _outline(self._news) if self._news else None
+        return None if outline is None else np.array(outline)
+
+
+def _outline(news: dict[str, Any]) -> Any:
+    return None if news["outline"] is None else tuple((x, y) for x, y in news["outline"])
+
+
+def _environment() -> dict[str, str]:
+    """For the process: our packages, quick time-outs of the drivers, and no proxy between kiosk and camera."""
+    ours = {
+        "PYTHONPATH": str(_PACKAGES),
+        "OPENCV_LOG_LEVEL": "SILENT",
+        "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2",
+        "OPENCV_FFMPEG_CAPTURE_OPTIONS": "fflags;nobuffer|probesize;500000|analyzeduration;0",
+    }
+    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")} | ours
+
+
+def _fetched(url: str) -> Picture | Failure:
+    """A still, decoded; bounded in time and size."""
+    deadline, data = time.monotonic() + _STILL_SECONDS, bytearray()
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            with session.get(url, stream=True, timeout=1.5, allow_redirects=False) as answer:
+                answer.raise_for_status()
+                for chunk in answer.iter_content(65536):
+                    data += chunk
+                    if len(data) > _STILL_BYTES or time.monotonic() > deadline:
+                        return Failure(Reason.CAMERA_STALLED, "the still does not end")
+    except requests.ConnectionError as error:
+        timed_out = "timed out" in str(error)
+        return Failure(Reason.CAMERA_STALLED if timed_out else Reason.NO_CAMERA, "no still from the camera")
+    except requests.RequestException as error:
+        return Failure(Reason.CAMERA_STALLED, f"no still from the camera: {type(error).__name__}")
+    picture = decoded(bytes(data))
+    return Failure(Reason.NO_CAMERA, "the still is not a picture") if picture is None else picture

@@ -1,0 +1,186 @@
+"""The document camera's other end: an HTTP server whose stream and stills show papers on a desk.
+
+`/stream.mjpg` is MJPEG (960×1280, 12 frames a second), `/still.jpg` a picture of 8 MP of the same view.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from hardware.simulators.papers import PAPERS
+from hardware.simulators.papers.desk import Pose, Scene, compose
+from hardware.simulators.simulator import Simulator, UnknownAction
+
+FRAMES_PER_SECOND = 12
+MOST_CLIENTS = 16
+_REQUEST_SECONDS = 5.0
+_BOUNDARY = b"frame"
+
+
+class CameraSimulator(Simulator):
+    """Shows the paper that `act` laid down; stalls, blurs or is unplugged on request."""
+
+    name = "camera"
+    actions: Mapping[str, str] = {
+        "lay": "lay down {paper}",
+        "lay_wrong": "lay down {paper} so that a fifth of it is outside the picture",
+        "clear": "take the paper away",
+        "blur": "put the lens out of focus, or back: {on} true or false",
+        "stall": "keep connections open, but send nothing",
+        "resume": "send pictures again",
+        "unplug": "drop all connections and refuse new ones",
+        "plug": "connect again",
+    }
+
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.port = port
+        self._host = host
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+        self._running = asyncio.Event()
+        self._running.set()
+        self._acting = asyncio.Lock()
+        self._paper: str | None = None
+        self._pose = Pose(0, 0, 0)
+        self._blurred = False
+        self._laid = 0
+        self._scene: Scene | None = None
+
+    @property
+    def stream_url(self) -> str:
+        """What `camera.source` is set to."""
+        return f"http://{self._host}:{self.port}/stream.mjpg"
+
+    @property
+    def still_url(self) -> str:
+        """What `camera.still` is set to."""
+        return f"http://{self._host}:{self.port}/still.jpg"
+
+    async def start(self) -> None:
+        """Open the wire; raises OSError if it is taken."""
+        await self._compose()
+        await self._listen()
+
+    async def stop(self) -> None:
+        """Close the wire."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        clients = list(self._clients)
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
+
+    def state(self) -> dict[str, Any]:
+        """What is to be seen now; `outline`: the sheet's true corners in fractions of the frame, clockwise."""
+        return {
+            "paper": self._paper,
+            "papers": [{"name": name, "title": paper.title} for name, paper in PAPERS.items()],
+            "cut_off": self._paper is not None and self._pose.cut_off,
+            "blurred": self._blurred,
+            "stalled": not self._running.is_set(),
+            "plugged": self._server is not None,
+            "outline": self._scene.outline if self._scene else None,
+        }
+
+    async def act(self, action: str, **parameters: Any) -> None:
+        """Do one of `actions`; raises UnknownAction."""
+        async with self._acting:
+            match action, parameters:
+                case "lay" | "lay_wrong", {"paper": str() as paper, **more} if not more:
+                    await self._lay(paper, cut_off=action == "lay_wrong")
+                case "blur", {"on": on, **more} if not more:
+                    self._blurred = on in (True, "true", "1")
+                    await self._compose()
+                case _ if action in self.actions and "{" not in self.actions[action] and not parameters:
+                    await self._handle(action)
+                case _:
+                    can = "; ".join(f"{name}: {what}" for name, what in self.actions.items())
+                    raise UnknownAction(f"the camera cannot do that; it can {can}")
+
+    async def _handle(self, action: str) -> None:
+        match action:
+            case "clear":
+                self._paper = None
+                await self._compose()
+            case "stall":
+                self._running.clear()
+            case "resume":
+                self._running.set()
+            case "unplug":
+                await self.stop()
+            case "plug" if self._server is None:
+                await self._listen()
+
+    async def _lay(self, paper: str, cut_off: bool) -> None:
+        if paper not in PAPERS:
+            raise UnknownAction(f"there is no paper {paper!r}; there are: {', '.join(PAPERS)}")
+        self._laid += 1
+        self._paper, self._pose = paper, Pose.by_hand(f"{paper} {self._laid}", cut_off)
+        await self._compose()
+
+    async def _compose(self) -> None:
+        self._scene = await asyncio.to_thread(compose, self._paper, self._pose, self._blurred)
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._serve, self._host, self.port, limit=8192)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = asyncio.current_task()
+        assert client is not None
+        self._clients.add(client)
+        try:
+            if len(self._clients) <= MOST_CLIENTS:
+                await self._answer(await _path(reader), writer)
+        except (OSError, EOFError, TimeoutError, ValueError, asyncio.LimitOverrunError):
+            pass  # the client left, or what it sent was no request
+        except asyncio.CancelledError:
+            writer.transport.abort()  # unplugged
+        finally:
+            self._clients.discard(client)
+            writer.close()
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await writer.wait_closed()
+
+    async def _answer(self, path: str, writer: asyncio.StreamWriter) -> None:
+        await self._running.wait()
+        if path == "/stream.mjpg":
+            await self._stream(writer)
+        elif path == "/still.jpg":
+            assert self._scene
+            await _send(writer, "200 OK", "image/jpeg", self._scene.still)
+        else:
+            await _send(writer, "404 Not Found", "text/plain", b"/stream.mjpg or /still.jpg\n")
+
+    async def _stream(self, writer: asyncio.StreamWriter) -> None:
+        kind = f"multipart/x-mixed-replace; boundary={_BOUNDARY.decode()}"
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nCache-Control: no-store\r\n\r\n".encode())
+        number = 0
+        while True:
+            await self._running.wait()
+            assert self._scene
+            frames = self._scene.stream
+            jpeg = frames[number % len(frames)]
+            head = b"--%b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % (_BOUNDARY, len(jpeg))
+            writer.writelines((head, jpeg, b"\r\n"))
+            await writer.drain()
+            number += 1
+            await asyncio.sleep(1 / FRAMES_PER_SECOND)
+
+
+async def _path(reader: asyncio.StreamReader) -> str:
+    """The path of a GET request; raises ValueError if it is none."""
+    async with asyncio.timeout(_REQUEST_SECONDS):
+        head = await reader.readuntil(b"\r\n\r\n")
+    method, path, _version = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
+    if method != "GET":
+        raise ValueError("only GET")
+    return path
+
+
+async def _send(writer: asyncio.StreamWriter, status: str, kind: str, body: bytes) -> None:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    writer.write(head.encode() + body)
+    await writer.drain()

@@ -1,0 +1,57 @@
+"""A simulated desk, and the real driver reading it over its real wire."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from hardware.camera import DocumentCamera
+from hardware.simulators.camera import CameraSimulator
+from kiosk.config import CameraSettings
+from kiosk.health import Reason
+
+Until = Callable[..., object]
+
+
+async def until(condition: Callable[[], object], seconds: float = 10.0) -> float:
+    """Wait for `condition`; returns how long it took, fails the test after `seconds`."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, "waited in vain"
+        await asyncio.sleep(0.01)
+    return time.monotonic() - began
+
+
+@pytest.fixture(name="until")
+def _until() -> Until:
+    return until
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[CameraSimulator]:
+    simulator = CameraSimulator()
+    await simulator.start()
+    yield simulator
+    await simulator.stop()
+
+
+@pytest.fixture
+async def camera(desk: CameraSimulator) -> AsyncIterator[DocumentCamera]:
+    async with DocumentCamera(CameraSettings(source=desk.stream_url, still=desk.still_url)) as device:
+        await until(lambda: device.status.reason is Reason.OK)
+        yield device
+
+
+@pytest.fixture
+def lay(desk: CameraSimulator, camera: DocumentCamera) -> Callable[..., object]:
+    """Do something on the desk and wait until the camera shows it."""
+
+    async def act(action: str, **parameters: object) -> None:
+        await desk.act(action, **parameters)
+        before = camera.preview()
+        await until(lambda: (frame := camera.preview()) and before and frame.number >= before.number + 4)
+        seen = desk.state()["outline"] is not None and not desk.state()["cut_off"]
+        await until(lambda: (frame := camera.preview()) and (frame.outline is not None) == seen)
+
+    return act

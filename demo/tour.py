@@ -2,6 +2,7 @@
 
 import json
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pikepdf
@@ -27,7 +28,7 @@ async def play(stage: "Stage") -> int:
     report = {
         "visits": [visit.as_json() for visit in stage.visits],
         "tthc": {"dossiers": dossiers},
-        "queue": {"tickets": await stage.queue("api/tickets")},
+        "queue": {"tickets": await stage.tickets()},
     }
     text = json.dumps(report, ensure_ascii=False, indent=2)
     (stage.folder / "report.json").write_text(text + "\n", "utf-8")
@@ -42,9 +43,11 @@ async def _received(stage: "Stage") -> list[dict[str, Any]]:
     for dossier in listed:
         files = []
         for file in dossier["files"]:
+            if not file["name"].endswith(".pdf"):
+                continue  # the evidence of identity
             path = f"dossiers/{dossier['referenceUid']}/files/{file['referenceUid']}"
             content = (await stage.tthc(path)).content
-            (stage.folder / file["name"]).write_bytes(content)
+            (stage.folder / Path(file["name"]).name).write_bytes(content)
             with pikepdf.open(BytesIO(content)) as pdf:
                 files.append({"name": file["name"], "pages": len(pdf.pages), "bytes": len(content)})
         dossiers.append(

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from kiosk.questions import CapturePage
+
 if TYPE_CHECKING:
     from demo.stage import Stage
 
@@ -58,15 +60,21 @@ async def identify(stage: "Stage") -> None:
 async def capture(stage: "Stage", paper: str, *, more: bool) -> None:
     """Lay a paper under the camera, take it, keep it."""
     await stage.dock("camera", "lay", paper=paper)
-    await stage.answer("capture_page", "answer:shutter")
+    await stage.see_that("capture_page", _page_in_sight)
+    await stage.tap("answer:shutter")
     await stage.answer("review_page", "answer:next_page" if more else "answer:complete")
     await stage.dock("camera", "clear")
+
+
+def _page_in_sight(question: CapturePage) -> bool:
+    frame = question.preview()
+    return frame is not None and frame.outline is not None
 
 
 async def fill_in(stage: "Stage") -> None:
     """The five fields of a birth registration, the name in Telex."""
     await stage.see("fill_field")
-    await stage.finger.type("traanf maaux an")
+    await stage.finger.type("Traanf Maaux An")
     await stage.tap("answer:continue")
     await stage.see("fill_field")
     await stage.finger.type("05112026")

@@ -1,0 +1,1 @@
+"""ESC/POS as a printer understands it."""

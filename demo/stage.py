@@ -81,9 +81,11 @@ class Stage:
         self._picture(screen)
 
     async def see_that(self, screen: str, what: Callable[[Any], bool], seconds: float = SCREEN_SECONDS) -> None:
-        """Wait for a screen whose question has something to show, and take its picture."""
+        """Wait for a screen whose question has something to show, and take its picture; says «still here» if asked."""
         async with asyncio.timeout(seconds):
-            while not (self.presenter.current_name == screen and what(self.question)):
+            while not (self.presenter.current_name == screen and what(self.question)):  # noqa: ASYNC110
+                if "idle:stay" in self.finger.touchables():
+                    await self.tap("idle:stay")
                 await asyncio.sleep(0.05)
         await self.see(screen, seconds)
 
@@ -110,6 +112,8 @@ class Stage:
         begun = time.monotonic()
         try:
             await self.finger.wait_for("attract", SCREEN_SECONDS)
+            while not self._outcomes.empty():  # of a visit that was given up as stuck
+                self._outcomes.get_nowait()
             await script(self)
             outcome = await asyncio.wait_for(self._outcomes.get(), 40)
             record.outcome = outcome.value
@@ -152,7 +156,7 @@ class Stage:
     async def until(self, condition: Callable[[], bool], seconds: float = SCREEN_SECONDS) -> None:
         """Wait for something that has no screen of its own."""
         async with asyncio.timeout(seconds):
-            while not condition():
+            while not condition():  # noqa: ASYNC110  # screens and devices are looked at, as a person does
                 await asyncio.sleep(0.05)
 
     def texts(self) -> list[str]:

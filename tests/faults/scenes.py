@@ -112,6 +112,28 @@ async def scanner_garbles(stage: "Stage") -> None:
     await leave(stage)
 
 
+async def scanner_unplugged(stage: "Stage") -> None:
+    card = await to_the_card(stage)
+    await stage.dock("scanner", "unplug")
+    await stage.dock("card", "lay", card=CARD)
+    await stage.answer("show_card_qr", "answer:type")
+    await stage.see("type_access_key")
+    for digits in (card["personal_id"], _ddmmyyyy(card["birth"]), _ddmmyyyy(card["expiry"])):
+        await stage.finger.type(digits)
+        await stage.tap("answer:continue")
+    await stage.see("confirm_holder")
+    note(stage, grade=stage.question.citizen.grade.value)
+    await stage.dock("card", "lift")
+    await stage.dock("scanner", "plug")
+    await stage.until(lambda: stage.reception.equipment.scanner.status.usable)
+    await leave(stage)
+
+
+def _ddmmyyyy(iso: str) -> str:
+    year, month, day = iso.split("-")
+    return day + month + year
+
+
 async def camera_stalled(stage: "Stage") -> None:
     await to_the_camera(stage)
     await stage.dock("camera", "lay", paper="birth-form-1")
@@ -120,7 +142,7 @@ async def camera_stalled(stage: "Stage") -> None:
     await stage.tap("answer:shutter")
     await remedy(stage)
     await stage.dock("camera", "resume")
-    await stage.until(lambda: stage.camera_ready())
+    await stage.until(lambda: stage.reception.equipment.camera.status.usable)
     await stage.tap("answer:retry")
     await stage.answer("capture_page", "answer:shutter")
     await stage.see("review_page")
@@ -141,6 +163,8 @@ async def camera_unplugged(stage: "Stage") -> None:
 def bad_page(action: str, off: str, **parameters: object) -> Scene:
     async def scene(stage: "Stage") -> None:
         await to_the_camera(stage)
+        if action == "blur":
+            await stage.dock("camera", "lay", paper="birth-form-1")
         await stage.dock("camera", action, **parameters)
         await stage.tap("answer:shutter")
         await remedy(stage)
@@ -152,18 +176,21 @@ def bad_page(action: str, off: str, **parameters: object) -> Scene:
     return scene
 
 
-async def queue_cut(stage: "Stage") -> None:
-    await stage.answer("attract", "language:vi")
-    await stage.dock("wire-queue", "cut")
-    await stage.answer("choose_errand", "answer:take_ticket")
-    await remedy(stage)
-    await stage.dock("wire-queue", "mend")
-    await stage.tap("answer:retry")
-    await stage.answer("choose_service", "group:hotich", "service:khai-sinh")
-    await stage.answer("choose_priority", "answer:nothing")
-    await stage.see("ticket_issued")
-    note(stage, number=stage.question.ticket.number)
-    await stage.tap("answer:done")
+def queue_away(fault: str) -> Scene:
+    async def scene(stage: "Stage") -> None:
+        await stage.answer("attract", "language:vi")
+        await stage.dock("wire-queue", fault)
+        await stage.answer("choose_errand", "answer:take_ticket")
+        await remedy(stage)
+        await stage.dock("wire-queue", "mend")
+        await stage.tap("answer:retry")
+        await stage.answer("choose_service", "group:hotich", "service:khai-sinh")
+        await stage.answer("choose_priority", "answer:nothing")
+        await stage.see("ticket_issued")
+        note(stage, number=stage.question.ticket.number)
+        await stage.tap("answer:done")
+
+    return scene
 
 
 async def queue_reply_lost(stage: "Stage") -> None:
@@ -224,7 +251,8 @@ async def staff_called(stage: "Stage") -> None:
 
 async def leave(stage: "Stage") -> None:
     await stage.tap("control:start_over")
-    if stage.presenter.current_name != "attract":
+    await stage.until(lambda: stage.presenter.current_name in ("attract", "confirm_leaving"))
+    if stage.presenter.current_name == "confirm_leaving":
         await stage.answer("confirm_leaving", "answer:leave")
 
 
@@ -235,7 +263,8 @@ async def walk_away(stage: "Stage") -> None:
     await stage.see("attract")
     note(stage, before=(stage.folder / stage.visits[-1].screens[-1]).name)
     await scripted(stage)
-    note(stage, after=stage.visits[-1].screens[-1], traces=stage.traces(stage.canary))
+    card = await stage.card("du")
+    note(stage, after=stage.visits[-1].screens[-1], traces=stage.traces(card["holder"], card["personal_id"]))
 
 
 SCENES: tuple[tuple[str, Scene, Outcome], ...] = (
@@ -245,15 +274,18 @@ SCENES: tuple[tuple[str, Scene, Outcome], ...] = (
     ("cover-open", printer_fault("open_cover", "close_cover"), Outcome.COMPLETED),
     ("paper-jam", printer_fault("jam", "clear_jam"), Outcome.COMPLETED),
     ("printer-off", printer_fault("power_off", "power_on"), Outcome.COMPLETED),
+    ("printer-hung", printer_fault("hang", "power_on"), Outcome.COMPLETED),
     ("card-pulled", card_pulled, Outcome.STARTED_OVER),
     ("card-mute", card_mute, Outcome.GAVE_UP),
     ("scanner-garbles", scanner_garbles, Outcome.STARTED_OVER),
+    ("scanner-unplugged", scanner_unplugged, Outcome.STARTED_OVER),
     ("camera-stalled", camera_stalled, Outcome.STARTED_OVER),
     ("camera-unplugged", camera_unplugged, Outcome.GAVE_UP),
     ("empty-tray", bad_page("clear", ""), Outcome.GAVE_UP),
     ("blurred-page", bad_page("blur", "blur", on=True), Outcome.GAVE_UP),
     ("page-cut-off", bad_page("lay_wrong", "", paper="birth-form-1"), Outcome.GAVE_UP),
-    ("queue-cut", queue_cut, Outcome.COMPLETED),
+    ("queue-cut", queue_away("cut"), Outcome.COMPLETED),
+    ("queue-stalled", queue_away("stall"), Outcome.COMPLETED),
     ("queue-reply-lost", queue_reply_lost, Outcome.COMPLETED),
     ("receiver-cut", receiver_cut, Outcome.GAVE_UP),
     ("filed-without-network", filed_without_network, Outcome.COMPLETED),

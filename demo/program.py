@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,7 +32,8 @@ def demo(folder: Path | None) -> int:
     """The application in a window over simulators and servers; ends when the window is closed."""
     world = World((folder or DEFAULT_WORLD).resolve())
     settings = world.prepare()
-    asyncio.run(_ended_by_signal(_demo(world, settings)))
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_ended_by_signal(_demo(world, settings)))
     return 0
 
 
@@ -51,13 +52,14 @@ async def _demo(world: World, settings: Settings) -> None:
 def _addresses(world: World, settings: Settings) -> str:
     p = world.ports
     password = secret(settings.queue_server.console_password_file, "console password")
+    user, _, word = secret(settings.tthc_model.user_file, "TTHC user").partition(":")
     return f"""
   Motcua is running.
 
   Dock (cards, papers, faults)   http://127.0.0.1:{p.dock}/
   Staff console                  http://127.0.0.1:{p.queue}/console   password: {password}
   Hall display                   http://127.0.0.1:{p.queue}/display
-  Model TTHC system              http://127.0.0.1:{p.tthc}/
+  Model TTHC system              http://127.0.0.1:{p.tthc}/          user: {user}   password: {word}
 
   Close the window or press Ctrl+C to end.
 """
@@ -69,7 +71,7 @@ def tour(folder: Path) -> int:
 
 
 def on_stage(folder: Path, script: Script) -> int:
-    """Run a script against a whole demonstration of its own, without a screen; its exit code. Pictures go to `folder`."""
+    """Run a script against a whole demonstration of its own, without a screen; its exit code. Pictures: `folder`."""
     os.environ["SDL_VIDEODRIVER"] = "offscreen"
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,6 +81,8 @@ def on_stage(folder: Path, script: Script) -> int:
     world = World(place, Ports.free(), Patience(idle=8, warning=4, tthc_answer=1.5), silent=True)
     try:
         return asyncio.run(_ended_by_signal(_on_stage(world, folder, script)))
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

@@ -83,7 +83,7 @@ class Stage:
     async def see_that(self, screen: str, what: Callable[[Any], bool], seconds: float = SCREEN_SECONDS) -> None:
         """Wait for a screen whose question has something to show, and take its picture; says «still here» if asked."""
         async with asyncio.timeout(seconds):
-            while not (self.presenter.current_name == screen and what(self.question)):  # noqa: ASYNC110
+            while not (self.presenter.current_name == screen and what(self.question)):
                 if "idle:stay" in self.finger.touchables():
                     await self.tap("idle:stay")
                 await asyncio.sleep(0.05)

@@ -108,6 +108,9 @@ class QueueDesk(Device, Protocol):
     async def printed(self, ticket: Ticket, on_paper: bool) -> None:
         """Report whether the slip came out. Never fails towards the citizen."""
 
+    async def reprint(self) -> Ticket | None:
+        """A ticket whose paper an officer wants once more, given to this kiosk alone; None if there is none."""
+
     async def call_staff(self) -> Failure | None:
         """Ask for a person at this kiosk."""
 

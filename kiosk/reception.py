@@ -9,12 +9,17 @@ from kiosk.health import Reason
 from kiosk.journeys import serve
 from kiosk.ports import Equipment
 from kiosk.questions import Attract, Control, Mend, Remedy, Settings
+from kiosk.slips import ticket_slip
 from kiosk.text import Language
+from kiosk.ticket import Ticket
 from kiosk.visit import Frame, Outcome, Patience, Presenter, Visit
 
 log = logging.getLogger(__name__)
 
 VisitEnded = Callable[[Outcome], None]
+
+REPRINT_SECONDS = 3.0
+"""Seconds between two looks for tickets to print again."""
 
 
 class Reception:
@@ -40,7 +45,11 @@ class Reception:
     async def attend(self) -> None:
         """Attract, visit, wipe, again."""
         while True:
-            language = await self._attract()
+            errands = asyncio.ensure_future(self._print_what_officers_want())
+            try:
+                language = await self._attract()
+            finally:
+                errands.cancel()
             outcome = await self._one_visit(Settings(language=language))
             log.info("visit ended: %s", outcome.value)
             if self.on_visit_ended is not None:
@@ -56,6 +65,19 @@ class Reception:
                 return answer
             if answer is Control.CALL_STAFF:
                 await self.equipment.queue.call_staff()
+
+    async def _print_what_officers_want(self) -> None:
+        """While nobody is at the kiosk: print tickets again that officers asked for."""
+        queue = self.equipment.queue
+        while True:
+            await asyncio.sleep(REPRINT_SECONDS)
+            ticket = await queue.reprint() if self.equipment.printer.status.usable else None
+            if ticket is not None:
+                await asyncio.shield(asyncio.ensure_future(self._reprint(ticket)))
+
+    async def _reprint(self, ticket: Ticket) -> None:
+        failure = await self.equipment.printer.print(ticket_slip(ticket))
+        await self.equipment.queue.printed(ticket, on_paper=failure is None)
 
     async def _one_visit(self, settings: Settings) -> Outcome:
         self._visit = Visit(self.equipment, self._presenter, settings, self._patience)

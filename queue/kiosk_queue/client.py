@@ -94,6 +94,16 @@ class QueueClient(Published):
         self._unreported[ticket.id] = on_paper
         await self._report()
 
+    async def reprint(self) -> Ticket | None:
+        """A ticket whose paper an officer wants once more, for this kiosk alone; None if there is none."""
+        answer = await self._ask("POST", "/api/reprints")
+        if isinstance(answer, Failure) or not answer.get("ticket"):
+            return None
+        try:
+            return _ticket(answer["ticket"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+
     async def call_staff(self) -> Failure | None:
         """Ask for a person at this kiosk."""
         answer = await self._ask("POST", "/api/staff-calls", {"kiosk": self._kiosk_id})

@@ -102,8 +102,12 @@ class Desk:
         return self._once(key, f"answer {call}", lambda db, now: self._answer_staff(db, now, who, call))
 
     def request_reprint(self, ticket: str, key: str) -> "Future[Json]":
-        """Mark a waiting ticket as unprinted, so that its kiosk prints it again."""
+        """An officer wants the paper of a waiting ticket once more; the next free kiosk prints it."""
         return self._once(key, f"reprint {ticket}", lambda db, now: self._reprint(db, now, ticket))
+
+    def claim_reprint(self) -> "Future[Json | None]":
+        """The oldest ticket whose paper is wanted, given to one kiosk only; None if there is none."""
+        return self.store.write(self._claim_reprint)
 
     # --- the deeds ---
 
@@ -140,17 +144,21 @@ class Desk:
         )
         number = shown_number(service.series, n)
         self._event(db, now, "issued", ticket, None, number=number, service=service.id, ahead=ahead)
-        group = next((group.name for group in self.catalogue.priorities if group.id == priority), None)
+        return self._ticket_json(_ticket(db, ticket), ahead)
+
+    def _ticket_json(self, row: Any, ahead: int) -> Json:
+        """A ticket as a kiosk prints it."""
+        group = next((group.name for group in self.catalogue.priorities if group.id == row["priority"]), None)
         return {
-            "id": ticket,
-            "number": number,
-            "day": day,
-            "service": text_json(service.name),
+            "id": row["id"],
+            "number": number_of(row),
+            "day": row["day"],
+            "service": text_json(self.catalogue.services[row["service"]].name),
             "centre": text_json(self.catalogue.centre),
             "priority": text_json(group) if group else None,
-            "issued_at": utc_iso(now),
+            "issued_at": row["issued_at"],
             "ahead": ahead,
-            "url": f"{self._public_url}/t/{ticket}",
+            "url": f"{self._public_url}/t/{row['id']}",
         }
 
     def _paper(self, db: Any, ticket: str, printed: bool) -> Json:
@@ -223,9 +231,22 @@ class Desk:
         row = _ticket(db, ticket)
         if row["state"] != "waiting":
             raise Refused("changed", "Số này đã được gọi, không cần in lại")
-        db.execute("UPDATE ticket SET paper = 'failed' WHERE id = ?", (ticket,))
+        db.execute("UPDATE ticket SET paper = 'wanted' WHERE id = ?", (ticket,))
         self._event(db, now, "reprint_requested", ticket, None, number=number_of(row))
-        return {"ticket": ticket, "paper": "failed"}
+        return {"ticket": ticket, "paper": "wanted"}
+
+    def _claim_reprint(self, db: Any) -> Json | None:
+        row = db.execute(
+            "SELECT * FROM ticket WHERE state = 'waiting' AND paper = 'wanted' AND day = ? ORDER BY place LIMIT 1",
+            (self.today(),),
+        ).fetchone()
+        if row is None:
+            return None
+        db.execute("UPDATE ticket SET paper = 'pending' WHERE id = ?", (row["id"],))
+        (ahead,) = db.execute(
+            "SELECT count(*) FROM ticket WHERE state = 'waiting' AND day = ? AND place < ?", (row["day"], row["place"])
+        ).fetchone()
+        return self._ticket_json(row, ahead)
 
     def _check_lease(self, db: Any, who: Officer) -> None:
         row = db.execute("SELECT session FROM counter WHERE name = ?", (who.counter,)).fetchone()

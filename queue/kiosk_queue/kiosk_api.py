@@ -39,6 +39,9 @@ def routes(centre: Centre, token: str) -> list[BaseRoute]:
             raise Refused("bad_request", "Thiếu hoặc sai trường printed", 400)
         return JSONResponse(await asyncio.wrap_future(centre.desk.paper(request.path_params["ticket"], printed)))
 
+    async def reprint(_: Request) -> Response:
+        return JSONResponse({"ticket": await asyncio.wrap_future(centre.desk.claim_reprint())})
+
     async def staff_call(request: Request) -> Response:
         kiosk = text_of(await json_body(request), "kiosk")
         return JSONResponse(await asyncio.wrap_future(centre.desk.call_staff(kiosk[:40])), 201)
@@ -55,5 +58,6 @@ def routes(centre: Centre, token: str) -> list[BaseRoute]:
         Route("/api/tickets", known(tickets)),
         Route("/api/tickets", known(issue), methods=["POST"]),
         Route("/api/tickets/{ticket}/paper", known(paper), methods=["POST"]),
+        Route("/api/reprints", known(reprint), methods=["POST"]),
         Route("/api/staff-calls", known(staff_call), methods=["POST"]),
     ]

@@ -18,7 +18,7 @@ CREATE TABLE ticket (
     priority TEXT NOT NULL,
     urgent INTEGER NOT NULL CHECK (urgent = (priority <> '')),
     state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'called', 'completed', 'no_show')),
-    paper TEXT NOT NULL DEFAULT 'pending' CHECK (paper IN ('pending', 'printed', 'failed')),
+    paper TEXT NOT NULL DEFAULT 'pending' CHECK (paper IN ('pending', 'printed', 'failed', 'wanted')),
     counter TEXT,
     recalls INTEGER NOT NULL DEFAULT 0 CHECK (recalls >= 0),
     issued_at TEXT NOT NULL,

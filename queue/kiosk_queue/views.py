@@ -211,7 +211,7 @@ def _unprinted(db: Any, day: str, now: datetime) -> list[Json]:
     """Waiting tickets without paper: the printer failed, or nobody has reported for too long."""
     rows = db.execute(
         "SELECT * FROM ticket WHERE state = 'waiting' AND day = ?"
-        " AND (paper = 'failed' OR (paper = 'pending' AND issued_at < ?)) ORDER BY place LIMIT 20",
+        " AND (paper IN ('failed', 'wanted') OR (paper = 'pending' AND issued_at < ?)) ORDER BY place LIMIT 20",
         (day, utc_iso(now - PAPER_PATIENCE)),
     )
     return [{"ticket": r["id"], "number": number_of(r), "paper": r["paper"], "at": r["issued_at"]} for r in rows]

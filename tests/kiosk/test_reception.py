@@ -87,3 +87,18 @@ async def test_a_touch_keeps_the_visit_alive(equipment):
     assert person.blanked == 0
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_paper_an_officer_wants_again_comes_out_while_nobody_is_there(equipment, monkeypatch):
+    monkeypatch.setattr("kiosk.reception.REPRINT_SECONDS", 0.01)
+    service = equipment.catalogue.services["khai-sinh"]
+    equipment.queue.reprints = [await equipment.queue.issue(service, None, "key")]
+    person = ScriptedPerson((Attract, LEAVES))
+    task = asyncio.ensure_future(Reception(equipment, person, KioskSettings()).attend())
+    async with asyncio.timeout(5):
+        while not equipment.queue.paper:
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert equipment.queue.paper == [True]
+    assert [slip.kind for slip in equipment.printer.slips] == ["ticket"]

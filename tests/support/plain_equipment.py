@@ -10,7 +10,7 @@ from typing import Any
 from kiosk.catalogue import Catalogue, Group, PriorityGroup, Service, load
 from kiosk.citizen import AccessKey, Citizen, IdentityGrade
 from kiosk.dossier import Dossier, DossierState, Page
-from kiosk.health import Failure, Published, Reason
+from kiosk.health import Failure, Level, Published, Reason
 from kiosk.ports import Equipment, Frame, Progress
 from kiosk.slips import Slip
 from kiosk.ticket import Ticket
@@ -45,9 +45,13 @@ class Hands:
 
 
 class Thing(Published):
-    """Base of everything here: counts how often it was told to forget."""
+    """Base of everything here: ready, and counts how often it was told to forget."""
 
     forgotten = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.publish(Level.READY, Reason.OK)
 
     def forget(self) -> None:
         self.forgotten += 1
@@ -139,6 +143,7 @@ class PlainQueue(Thing):
         self.keys: list[str] = []
         self.paper: list[bool] = []
         self.staff_calls = 0
+        self.reprints: list[Ticket] = []
         self.slow = asyncio.Event()
         self.slow.set()
 
@@ -163,6 +168,9 @@ class PlainQueue(Thing):
 
     async def printed(self, ticket: Ticket, on_paper: bool) -> None:
         self.paper.append(on_paper)
+
+    async def reprint(self) -> Ticket | None:
+        return self.reprints.pop(0) if self.reprints else None
 
     async def call_staff(self) -> Failure | None:
         self.staff_calls += 1

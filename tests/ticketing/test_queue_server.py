@@ -189,6 +189,9 @@ def test_unprinted_ticket_is_shown_to_officers_until_it_is_printed(running, help
     helpers.until(lambda: unprinted() == [ticket["number"]])
     kinds = [event["kind"] for event in stream.events()]
     assert kinds == ["print_failed", "printed", "reprint_requested"]
+    wanted = running.post("/api/reprints", {}).json()["ticket"]
+    assert (wanted["number"], wanted["url"]) == (ticket["number"], ticket["url"])
+    assert running.post("/api/reprints", {}).json() == {"ticket": None}, "one kiosk prints it, once"
 
 
 # --- calls ---

@@ -176,7 +176,7 @@ function showSide() {
     el("li", "", el("b", "", call.kiosk), ago(call.at), button("Đến ngay", () => act("answer-staff", { call: call.id })))));
   by("paper").hidden = state.unprinted.length === 0;
   by("unprinted").replaceChildren(...state.unprinted.map((ticket) => {
-    const wanted = ticket.paper === "failed";
+    const wanted = ticket.paper === "wanted";
     const side = wanted ? el("span", "state", "chờ in lại") : button("In lại", () => act("reprint", { ticket: ticket.ticket }));
     return el("li", "", el("b", "", ticket.number), ago(ticket.at), side);
   }));

@@ -1,0 +1,215 @@
+"""A sample of every question, with invented people, for the gallery and the tests."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kiosk import catalogue, ports
+from kiosk import questions as q
+from kiosk.citizen import Citizen, IdentityGrade
+from kiosk.dossier import Dossier, DossierState, Page, Papers
+from kiosk.health import Reason
+from kiosk.i18n import ASSETS
+from kiosk.text import Text
+from kiosk.ticket import Ticket
+from screens.widgets.scenes import paint_portrait, paint_sheet
+from screens.widgets.vector import Drawing
+
+MORNING = datetime(2026, 11, 23, 1, 41, tzinfo=UTC)
+REFERENCE = "TAM-7K3F-92QD"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A question, what was entered so far, and whether there is a way back."""
+
+    question: q.Question[Any]
+    draft: dict[str, Any] = field(default_factory=dict)
+    back: bool = True
+
+
+@cache
+def offers() -> catalogue.Catalogue:
+    """The sample catalogue of the repository."""
+    return catalogue.load(Path(ASSETS) / "catalogue" / "sample.toml")
+
+
+def _jpeg(rgba: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".jpg", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR))[1].tobytes()
+
+
+@cache
+def page() -> Page:
+    """A page nobody wrote."""
+    pixels = paint_sheet(Drawing(840, 1188, 104)).rgba()
+    return Page(_jpeg(pixels), 840, 1188, 150)
+
+
+@cache
+def portrait() -> bytes:
+    """A face of nobody."""
+    return _jpeg(paint_portrait(Drawing(360, 480, 120)).rgba())
+
+
+@cache
+def preview() -> ports.Frame:
+    """The tray with a page on it, as the camera sees it."""
+    width, height = 1280, 720
+    ground = np.full((height, width, 3), (58, 52, 48), np.uint8)
+    sheet = cv2.cvtColor(paint_sheet(Drawing(420, 594, 104)).rgba(), cv2.COLOR_RGBA2RGB)
+    corners = np.array([(452, 64), (868, 84), (850, 668), (430, 650)], np.float32)
+    source = np.array([(0, 0), (420, 0), (420, 594), (0, 594)], np.float32)
+    shift = cv2.getPerspectiveTransform(source, corners)
+    mask = cv2.warpPerspective(np.full((594, 420), 255, np.uint8), shift, (width, height))
+    scene = np.where(mask[..., None] > 0, cv2.warpPerspective(sheet, shift, (width, height)), ground).astype(np.uint8)
+    a, b, c, d = ((float(x) / width, float(y) / height) for x, y in corners)
+    return ports.Frame(width, height, scene.tobytes(), (a, b, c, d), 1)
+
+
+def citizen(grade: IdentityGrade = IdentityGrade.CHIP_READ) -> Citizen:
+    """An invented person."""
+    return Citizen(
+        personal_id="001199000123",
+        full_name="NGUYỄN THỊ MẪU",
+        birth=date(1999, 9, 2),
+        sex="Nữ",
+        address="Số 12 ngõ 34 đường Hoa Ban, phường Sông Mây",
+        grade=grade,
+        portrait=portrait(),
+    )
+
+
+def ticket(priority: bool = False) -> Ticket:
+    """A number."""
+    return Ticket(
+        id="sample",
+        number="HT-047",
+        service=Text("Đăng ký khai sinh", "Birth registration"),
+        centre=offers().centre,
+        issued_at=MORNING,
+        ahead=6,
+        url="http://127.0.0.1:8480/t/4f9d2c7e8a1b",
+        priority=offers().priorities[0].name if priority else None,
+    )
+
+
+def dossier() -> Dossier:
+    """A dossier with captured papers and one on paper only."""
+    procedure = offers().groups[0].procedures[0]
+    first, second, third = procedure.components
+    answers = {
+        "child_name": "Nguyễn Minh Mẫu",
+        "child_birth": "05/11/2026",
+        "child_sex": "nam",
+        "contact_address": citizen().address,
+        "phone": "0912000123",
+    }
+    papers = (Papers(first, (page(),)), Papers(second, (page(), page())), Papers(third))
+    return Dossier("sample", REFERENCE, procedure, citizen(), answers, papers, MORNING, "Sông Mây")
+
+
+def state() -> DossierState:
+    """A dossier that was received."""
+    return DossierState(
+        provisional_ref=REFERENCE,
+        dossier_code="H15.50.05.13-261123-0975",
+        status=4,
+        procedure="Đăng ký khai sinh",
+        owner="N••••• T•• M••",
+        submitted_at=MORNING,
+        received_at=MORNING,
+        due_at=MORNING.replace(day=25),
+        received=True,
+    )
+
+
+def samples() -> dict[str, Sample]:
+    """Every screen in its states, by name; the part before the dot is the screen's."""
+    groups, procedure = offers().groups, offers().groups[0].procedures[0]
+    retry = (q.Mend.RETRY, q.Mend.WITHOUT, q.Mend.LEAVE)
+    made: dict[str, Sample] = {
+        "attract": Sample(q.Attract(offers().centre)),
+        "choose_errand": Sample(q.ChooseErrand(), back=False),
+        "confirm_leaving": Sample(q.ConfirmLeaving(), back=False),
+        "staff_called": Sample(q.StaffCalled(True), back=False),
+        "staff_called.failed": Sample(q.StaffCalled(False), back=False),
+        "working": Sample(q.Working("reading_card", lambda: 0.62)),
+        "working.unknown": Sample(q.Working("looking_up", lambda: None, True)),
+        "choose_service": Sample(q.ChooseService(groups)),
+        "choose_service.group": Sample(q.ChooseService(groups), {"group": groups[0].id}),
+        "choose_service.search": Sample(q.ChooseService(groups), {"query": "đăng ky"}),
+        "choose_priority": Sample(q.ChoosePriority(offers().priorities)),
+        "ticket_issued": Sample(q.TicketIssued(ticket(), q.Paper.PRINTED), back=False),
+        "ticket_issued.failed": Sample(q.TicketIssued(ticket(True), q.Paper.FAILED, Reason.PAPER_OUT), back=False),
+        "choose_procedure": Sample(q.ChooseProcedure(groups)),
+        "choose_procedure.group": Sample(q.ChooseProcedure(groups), {"group": groups[0].id}),
+    }
+    for reason in (Reason.PAPER_OUT, Reason.CARD_REMOVED, Reason.PAGE_NOT_FOUND, Reason.QUEUE_UNREACHABLE,
+                   Reason.CARD_DATA_BAD):  # fmt: skip
+        made[f"remedy.{reason.value}"] = Sample(q.Remedy(reason, retry))
+    return made | _identity() | _filing(procedure) | _looking_up()
+
+
+def _identity() -> dict[str, Sample]:
+    key = q.TypeAccessKey()
+    return {
+        "place_card": Sample(q.PlaceCard()),
+        "show_card_qr": Sample(q.ShowCardQr()),
+        "show_card_qr.unreadable": Sample(q.ShowCardQr(True)),
+        "type_access_key": Sample(key),
+        "type_access_key.birth": Sample(
+            key, {"number": "001199000123", "birth": "3102", "expiry": "", "step": 1, "problem": "bad_date"}
+        ),
+        "type_access_key.expiry": Sample(
+            key, {"number": "001199000123", "birth": "02091999", "expiry": "0209", "step": 2, "problem": ""}
+        ),
+        "type_access_key.refused": Sample(q.TypeAccessKey(True, "001199000123")),
+        "confirm_holder": Sample(q.ConfirmHolder(citizen())),
+        "confirm_holder.verified": Sample(q.ConfirmHolder(citizen(IdentityGrade.ISSUER_VERIFIED))),
+        "confirm_holder.typed": Sample(q.ConfirmHolder(replace(citizen(IdentityGrade.TYPED), full_name="", sex="",
+                                                               address="", portrait=b""))),
+        "take_card": Sample(q.TakeCard()),
+    }  # fmt: skip
+
+
+def _filing(procedure: catalogue.Procedure) -> dict[str, Sample]:
+    component, optional = procedure.components[1:3]
+    name, birth, sex, address, phone = procedure.fields
+    return {
+        "show_components": Sample(q.ShowComponents(procedure)),
+        "capture_page": Sample(q.CapturePage(component, 2, 3, 2, preview)),
+        "capture_page.empty": Sample(q.CapturePage(optional, 3, 3, 1, lambda: None)),
+        "review_page": Sample(q.ReviewPage(component, page(), 1)),
+        "fill_field.text": Sample(q.FillField(name, 1, 5), {"value": "Nguyễn Minh Mẫu"}),
+        "fill_field.date": Sample(q.FillField(birth, 2, 5), {"value": "05/11/20"}),
+        "fill_field.choice": Sample(q.FillField(sex, 3, 5, "nam")),
+        "fill_field.prefilled": Sample(q.FillField(address, 4, 5, citizen().address)),
+        "fill_field.phone": Sample(q.FillField(phone, 5, 5), {"value": "0912", "refused": True}),
+        "review_dossier": Sample(q.ReviewDossier(dossier())),
+        "consent": Sample(q.Consent(procedure.receiving_unit)),
+        "dossier_filed": Sample(q.DossierFiled(REFERENCE, q.Paper.PRINTED), back=False),
+        "dossier_filed.unprinted": Sample(q.DossierFiled(REFERENCE, q.Paper.FAILED, Reason.PAPER_OUT), back=False),
+        "dossier_filed.received": Sample(q.DossierFiled(REFERENCE, q.Paper.PRINTED, None, state()), back=False),
+    }
+
+
+def _looking_up() -> dict[str, Sample]:
+    return {
+        "type_dossier_code": Sample(q.TypeDossierCode()),
+        "type_dossier_code.not_found": Sample(q.TypeDossierCode(True), {"code": "TAM-7K3F"}),
+        "type_personal_id": Sample(q.TypePersonalId(), {"digits": "0011990"}),
+        "type_personal_id.refused": Sample(q.TypePersonalId(), {"digits": "0011990", "refused": True}),
+        "show_status": Sample(q.ShowStatus(state()), back=False),
+        "show_status.trouble": Sample(
+            q.ShowStatus(
+                replace(state(), status=5, note="Bổ sung bản chính Giấy chứng sinh trước ngày 01/12/2026."), True
+            ),
+            back=False,
+        ),
+    }

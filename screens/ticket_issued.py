@@ -1,0 +1,64 @@
+"""The number, large: what the citizen came for."""
+
+from kiosk.i18n import title as reason_title
+from kiosk.questions import AfterTicket, Paper, TicketIssued
+from screens.screen import Screen
+from screens.theme import look, words
+from screens.widgets.button import PRIMARY, Button
+from screens.widgets.countdown import Countdown
+from screens.widgets.facts import pair
+from screens.widgets.notice import notice
+from screens.widgets.part import Column, Padded, Part, Row
+from screens.widgets.qr import QrCode
+from screens.widgets.text import Words, small
+
+SECONDS = 30
+
+
+class TicketIssuedScreen(Screen[TicketIssued]):
+    """A ticket like the paper one; if the paper failed, why, and the offer to print again."""
+
+    steps = ("take_ticket", 2)
+
+    def intro(self) -> list[Part]:
+        """The ticket."""
+        ticket, colours = self.question.ticket, look().colours
+        lines: list[Part] = [
+            Words(self.words("heading"), "heading", colours.soft_ink, "display", "center"),
+            Words(ticket.number, "giant", colours.on_tint, "numbers", "center"),
+            Words(words(ticket.service), "heading", face_name="display", align="center"),
+        ]
+        if ticket.priority:
+            lines.append(Words(words(ticket.priority), "body", colours.good, "strong", "center"))
+        return [Padded(Column(lines, gap=2), 22, colours.surface, colours.line)]
+
+    def _details(self) -> Part:
+        ticket = self.question.ticket
+        ahead = str(ticket.ahead) if ticket.ahead else self.words("ahead_none")
+        texts = Column([pair(self.words("ahead"), ahead, "heading"), small(self.words("follow"))], gap=20)
+        return Row([texts, QrCode(ticket.url, 260 if look().portrait else 200)], gap=40, middle=True)
+
+    def work(self) -> list[Part]:
+        """How long it takes, and where the paper is."""
+        return [self._details(), self._paper()]
+
+    def _paper(self) -> Part:
+        if self.question.paper is Paper.PRINTED:
+            return notice("receipt", self.words("take_slip"), "good")
+        reason = f"{words(reason_title(self.question.reason.value))}. " if self.question.reason else ""
+        return notice("warning", reason + self.words("unprinted"), "warn")
+
+    def actions(self) -> list[Part]:
+        """Print again if needed; done."""
+        done = self.answering(AfterTicket.DONE)
+        buttons: list[Part] = [Button("answer:done", self.words("done"), done, PRIMARY, icon="check")]
+        if self.question.paper is Paper.FAILED:
+            again = self.answering(AfterTicket.REPRINT)
+            buttons.insert(0, Button("answer:reprint", self.words("reprint"), again, icon="printer"))
+        return [Countdown(SECONDS, done), Row(buttons)]
+
+    @property
+    def spoken(self) -> str:
+        """The number, and where the paper is."""
+        number = self.words("speak", number=self.question.ticket.number)
+        return f"{number}\n{self.words('take_slip' if self.question.paper is Paper.PRINTED else 'unprinted')}"

@@ -55,3 +55,7 @@ def test_only_our_own_work_is_in_the_tree():
     index = re.compile(r"https?://[^\s\"]*(pypi|pythonhosted|npmjs|deb\.debian)")
     for path in tracked("*.py", "*.toml", "*.lock", "*.txt", "*.md", "Makefile", "scripts/*"):
         assert not index.search(path.read_text("utf-8")), path
+
+
+def test_the_configuration_page_is_up_to_date():
+    subprocess.run([sys.executable, str(ROOT / "scripts" / "config-docs"), "--check"], check=True)

@@ -1,9 +1,13 @@
 """An open line to the printer: python-escpos builds the commands, every wait on the line has an end."""
 
+import contextlib
+import errno
 import io
 import os
 import select
 import socket
+import stat
+import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ BAND = 24
 """Rows sent at once: two bands on their way fit into the 4 KB of a small printer, so real-time commands get through."""
 
 PATIENT = 0.25  # s without an answer before the printer is asked what is the matter
+EMPTY = 0.02  # s of rest after an empty read
 
 
 class AddressWrong(ValueError):
@@ -40,7 +45,7 @@ class Link:
 
     def __init__(self, address: str, dots: int, timeout: float) -> None:
         self.clean = False
-        """Whether what an earlier connection left in the printer has been dealt with."""
+        """Whether what an earlier job or connection left in the printer has been dealt with."""
         self._timeout = timeout
         self._answers = Answers()
         self._awaited = 0
@@ -53,7 +58,8 @@ class Link:
         """Hang up; what was not sent yet is dropped."""
         self._escpos.device = False  # python-escpos's sign for «closed»
         if isinstance(self._device, serial.Serial):
-            self._device.reset_output_buffer()
+            with contextlib.suppress(termios.error):  # unplugged
+                self._device.reset_output_buffer()
         self._device.close()
 
     def condition(self) -> Condition:
@@ -95,7 +101,7 @@ class Link:
     def wait(self, outstanding: int, deadline: float) -> None:
         """Return when no more than so many barriers are unanswered; raises Stopped if the printer cannot go on."""
         while self._awaited - self._answers.barriers > outstanding:
-            if self._take(PATIENT):
+            if self._take(PATIENT) and time.monotonic() < deadline:
                 continue
             condition = self.condition()
             if not condition.prints:
@@ -103,9 +109,13 @@ class Link:
             if time.monotonic() > deadline:
                 raise Stopped(MUTE)
 
-    def clear(self, recover: bool) -> None:
-        """Have the printer forget all it has not printed (and leave its error state, if `recover`)."""
+    def clear(self, recover: bool) -> Condition:
+        """Have the printer forget all it has not printed (and leave its error state, if `recover`).
+
+        Returns, with its condition, when it has: it answers the commands in their order.
+        """
         self._write(RECOVER + CLEAR if recover else CLEAR)
+        return self.condition()
 
     def complete(self, row_bytes: int) -> None:
         """Complete a picture that a lost connection cut off: bytes it takes for white dots, and ignores otherwise."""
@@ -113,7 +123,8 @@ class Link:
 
     def drain(self, quiet: float) -> None:
         """Swallow answers to what was sent before, until none has come for `quiet` seconds."""
-        while self._take(quiet):
+        deadline = time.monotonic() + self._timeout
+        while self._take(quiet) and time.monotonic() < deadline:
             pass
 
     def _write(self, data: bytes) -> None:
@@ -128,6 +139,8 @@ class Link:
         data = os.read(self._device.fileno(), 256)
         if not data and isinstance(self._device, socket.socket):
             raise ConnectionResetError("the printer hung up")
+        if not data:  # a USB printer with nothing to say may answer so all the time
+            time.sleep(min(seconds, EMPTY))
         self._answers.take(data)
         return bool(data)
 
@@ -158,15 +171,18 @@ def _parsed(address: str) -> tuple[str, str, int, str, int]:
     """Scheme, host, port, path and baud rate; raises AddressWrong."""
     try:
         parts = urlsplit(address)
-        host, port = parts.hostname or "", parts.port or 0
+        scheme, host, port, path = parts.scheme, parts.hostname or "", parts.port or 0, parts.path
+        host.encode("idna")  # connecting does it too, and would raise its UnicodeError there
         baud = int(parse_qs(parts.query).get("baud", ["38400"])[0])
+        if (scheme == "tcp" and host and port) or (
+            scheme in ("serial", "file") and path and baud in serial.Serial.BAUDRATES
+        ):
+            return scheme, host, port, path, baud
     except ValueError:
-        host, port, parts, baud = "", 0, urlsplit(""), 0
-    if not (parts.scheme == "tcp" and host and port) and not (parts.scheme in ("serial", "file") and parts.path):
-        raise AddressWrong(
-            f"printer.address is {address!r}; allowed: tcp://host:port, serial:///dev/…?baud=38400, file:///dev/…"
-        )
-    return parts.scheme, host, port, parts.path, baud
+        pass
+    raise AddressWrong(
+        f"printer.address is {address!r}; allowed: tcp://host:port, serial:///dev/…?baud=38400, file:///dev/…"
+    )
 
 
 class _DeviceFile(io.RawIOBase):
@@ -176,6 +192,9 @@ class _DeviceFile(io.RawIOBase):
         super().__init__()
         self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY)
         self._timeout = timeout
+        if not stat.S_ISCHR(os.fstat(self._fd).st_mode):  # commands would overwrite somebody's file
+            self.close()
+            raise OSError(errno.ENODEV, "it is no character device")
 
     def fileno(self) -> int:
         return self._fd

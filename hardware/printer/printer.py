@@ -92,8 +92,8 @@ class EscposPrinter(Device):
         """
         try:
             require_fonts()
-            link = self._link = self._link or Link(self._settings.address, self._settings.dots, self._settings.timeout)
-            condition = self._recovered(link, link.condition(), asked)
+            link, condition = self._reached()
+            condition = self._recovered(link, condition, asked)
             if condition.prints and not link.clean:
                 condition = self._cleaned(link)
         except AddressWrong as error:
@@ -108,13 +108,22 @@ class EscposPrinter(Device):
         self._publish(condition)
         return link, condition
 
+    def _reached(self) -> tuple[Link, Condition]:
+        """An open line and what the printer says on it; a line that broke since the last look is replaced."""
+        if self._link is not None:
+            try:
+                return self._link, self._link.condition()
+            except ConnectionError:
+                self._hang_up()
+        self._link = Link(self._settings.address, self._settings.dots, self._settings.timeout)
+        return self._link, self._link.condition()
+
     def _recovered(self, link: Link, condition: Condition, asked: bool) -> Condition:
         """The condition after an attempt to leave a cutter error, which stays until the printer is told so."""
         if condition.reason is not Reason.PAPER_JAM or (time.monotonic() < self._recover_after and not asked):
             return condition
         self._recover_after = time.monotonic() + RECOVERY_SECONDS
-        link.clear(recover=True)
-        return link.condition()
+        return link.clear(recover=True)
 
     def _cleaned(self, link: Link) -> Condition:
         """Leave nothing of an unfinished slip, neither in the buffers nor hanging from the slot."""
@@ -129,7 +138,7 @@ class EscposPrinter(Device):
             link.wait(0, time.monotonic() + self._settings.timeout)
         except Stopped as stopped:
             return stopped.condition
-        link.drain(0.2)
+        link.drain(0.1)
         link.clean, self._torso = True, False
         return link.condition()
 
@@ -157,10 +166,10 @@ class EscposPrinter(Device):
 
     def _abandoned(self, link: Link, condition: Condition) -> Failure:
         """Clear the printer while it is stopped, so that it does not go on by itself after the remedy."""
+        link.clean = False
         with contextlib.suppress(OSError):
             link.clear(recover=False)
         self._publish(condition)
-        self._hang_up()
         return condition.failure
 
     def _lost(self, error: OSError) -> Failure:

@@ -27,7 +27,7 @@ def require_fonts() -> None:
 def _font(cut: str, dots: int) -> ImageFont.FreeTypeFont:
     path = FONTS / f"Inter{cut}.otf"
     try:
-        return ImageFont.truetype(path, dots)
+        return ImageFont.FreeTypeFont(path, dots)  # truetype() would look elsewhere too
     except OSError:
         raise FontMissing(f"the font {path.name} is missing: install the package fonts-inter") from None
 
@@ -54,12 +54,12 @@ class Face:
     @property
     def leading(self) -> int:
         """From baseline to baseline: room for the stacked marks of «Ổ» and the dot below of «ộ»."""
-        return round(self.dots * 1.28)
+        return round(self.dots * 1.31)
 
     @property
     def ascent(self) -> int:
         """From the top of a line to its baseline."""
-        return round(self.dots * 0.98)
+        return round(self.dots * 1.07)
 
     def ink(self, text: str) -> tuple[int, int, int, int]:
         """Left, top, right, bottom of the ink of `text`, its baseline beginning at (0, 0)."""

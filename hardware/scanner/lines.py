@@ -29,8 +29,15 @@ class Lines:
 
     def forget(self) -> None:
         """Drop the line that has begun, and its rest when it comes."""
-        self._skipping = bool(self._line)
+        self._skipping = self._skipping or bool(self._line)
         self._line.clear()
+
+    def give_up(self) -> list[Unreadable]:
+        """Drop the line that has begun: its end does not come."""
+        begun = bool(self._line) and not self._skipping
+        self._line.clear()
+        self._skipping = False
+        return [Unreadable("a code without an end")] if begun else []
 
     def _finished(self) -> list[str | Unreadable]:
         line, skipped = bytes(self._line), self._skipping

@@ -1,6 +1,7 @@
 """The scanner as a device: a thread reads the line, whoever waits gets the code, nobody's code is kept."""
 
 import asyncio
+import termios
 import threading
 
 import serial
@@ -11,6 +12,7 @@ from kiosk.config import ScannerSettings
 from kiosk.health import Level, Reason
 
 LOOK_SECONDS = 0.1  # longest wait for bytes: how fast the thread notices that it shall end
+SILENT_LOOKS = 20  # so many in vain after a half-finished line, and its end is not coming: noise, or no CR is set
 RETRY_SECONDS = 0.5  # between two attempts to open a device that is missing
 
 
@@ -40,7 +42,7 @@ class SerialScanner(Device):
 
     async def next_code(self) -> str:
         """The next code that is scanned from now on."""
-        code = asyncio.get_running_loop().create_future()
+        code: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting.add(code)
         try:
             return await code
@@ -61,19 +63,20 @@ class SerialScanner(Device):
                 with serial.Serial(self._settings.device, self._settings.baud, timeout=LOOK_SECONDS) as line:
                     self.publish(Level.READY, Reason.OK)
                     self._listen(line)
-            except (OSError, ValueError) as error:  # SerialException is an OSError; ValueError: baud rate
+            except (OSError, ValueError, OverflowError, termios.error) as error:  # the second and third: baud rate
                 detail = getattr(error, "strerror", None) or type(error).__name__
                 self.publish(Level.ABSENT, Reason.NO_SCANNER, f"{self._settings.device}: {detail}")
                 self._ending.wait(RETRY_SECONDS)
 
     def _listen(self, line: serial.Serial) -> None:
-        lines = Lines()
+        lines, silent = Lines(), 0
         while not self._ending.is_set():
             data = line.read(max(1, line.in_waiting))
             if self._forgotten.is_set():
                 self._forgotten.clear()
                 lines.forget()
-            for code in lines.feed(data):
+            silent = 0 if data else silent + 1
+            for code in lines.give_up() if silent == SILENT_LOOKS else lines.feed(data):
                 self._scanned(code)
 
     def _scanned(self, code: str | Unreadable) -> None:

@@ -69,12 +69,17 @@ class PrinterSimulator(Simulator):
         self._working = None
 
     def state(self) -> dict[str, Any]:
-        """What is to be seen at the printer, and the files of its papers."""
+        """What is to be seen at the printer, and the files of its papers.
+
+        `jam` is paper in the path; `error` is the lamp of a cutter error, which goes out when the host recovers it
+        (DLE ENQ 2) or the power is cycled, not when the paper is pulled out.
+        """
         return {
             "online": self._can_print and not self._hung,
             "paper": self._roll,
             "cover": "open" if self._cover_open else "closed",
-            "jam": self._jammed or self._error,
+            "jam": self._jammed,
+            "error": self._error,
             "papers": list(self._paper.names),
         }
 

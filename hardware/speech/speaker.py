@@ -26,6 +26,7 @@ class EspeakSpeaker(Device):
         self._settings = settings
         self._folder = Path(settings.output) if settings.output else None
         self._speaking: asyncio.Task[None] | None = None
+        self._mouth = asyncio.Lock()  # held as long as the program runs: never two voices at once
 
     async def start(self) -> None:
         """Find out whether the program is there."""
@@ -36,11 +37,13 @@ class EspeakSpeaker(Device):
 
     async def stop(self) -> None:
         """Fall silent."""
-        await self._silence()
+        self.forget()
+        async with self._mouth:
+            pass
 
     async def say(self, text: str, language: str) -> None:
         """Begin to speak and return; a new utterance replaces the present one."""
-        await self._silence()
+        self.forget()
         if self._settings.enabled and text.strip():
             self._speaking = asyncio.create_task(self._speak(text, language))
 
@@ -49,18 +52,17 @@ class EspeakSpeaker(Device):
         if self._speaking is not None:
             self._speaking.cancel()
 
-    async def _silence(self) -> None:
-        speaking, self._speaking = self._speaking, None
-        if speaking is not None:
-            speaking.cancel()
-            await asyncio.wait([speaking])
-
     async def _speak(self, text: str, language: str) -> None:
         voice = ["-v", VOICES.get(language, VOICES["vi"]), "-s", WORDS_A_MINUTE]
-        if self._folder is None:
-            complaint = await self._espeak(text, voice)
-        else:
-            complaint = await self._record(text, voice, self._folder)
+        async with self._mouth:
+            try:
+                if self._folder is None:
+                    complaint = await self._espeak(text, voice)
+                else:
+                    complaint = await self._record(text, voice, self._folder)
+            except OSError as error:
+                self.publish(Level.FAULT, Reason.NO_VOICE, f"{self._folder}: {error.strerror}")
+                return
         if complaint is None:
             return
         # It ends with code 0 even when no sound came out; only what it says tells.
@@ -71,13 +73,12 @@ class EspeakSpeaker(Device):
 
     async def _record(self, text: str, voice: list[str], folder: Path) -> str | None:
         """Into the next `utterance-NNNN.wav`, whole or not at all."""
-        folder.mkdir(parents=True, exist_ok=True)
-        name = f"utterance-{_next_number(folder):04d}.wav"
-        unfinished = folder / f".{name}"
+        finished = _next_file(folder)
+        unfinished = finished.with_name(f"{finished.name}.part")
         try:
             complaint = await self._espeak(text, [*voice, "-w", str(unfinished)])
-            if complaint is not None and unfinished.is_file():
-                unfinished.replace(folder / name)
+            if complaint is not None:
+                unfinished.replace(finished)
             return complaint
         finally:
             unfinished.unlink(missing_ok=True)
@@ -110,6 +111,8 @@ def _spoken(text: str) -> str:
     return re.sub(r"\[\[|\]\]", " ", text[:LONGEST])
 
 
-def _next_number(folder: Path) -> int:
+def _next_file(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
     taken = (re.fullmatch(r"utterance-(\d+)\.wav", path.name) for path in folder.iterdir())
-    return max((int(found[1]) for found in taken if found), default=0) + 1
+    number = max((int(found[1]) for found in taken if found), default=0) + 1
+    return folder / f"utterance-{number:04d}.wav"

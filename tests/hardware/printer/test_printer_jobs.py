@@ -74,7 +74,7 @@ async def test_fault_before_the_job(
     fault: str, remedy: str, expected: Reason,
 ) -> None:  # fmt: skip
     await simulator.act(fault)
-    assert reason(await printer.print(slip)) is expected
+    assert reason(await asyncio.wait_for(printer.print(slip), 3)) is expected
     assert printer.status.reason is expected
     assert not printer.status.usable
     await simulator.act(remedy)
@@ -92,7 +92,7 @@ async def test_fault_in_the_middle_leaves_nothing_that_comes_out_later(
     printing = asyncio.create_task(printer.print(slip))
     await until(lambda: simulator._paper.begun)
     await simulator.act(fault)
-    assert reason(await printing) is expected
+    assert reason(await asyncio.wait_for(printing, 3)) is expected  # the driver's timeout is 0.5 s here
     assert papers() == []
     await simulator.act(remedy)
     simulator.rows_per_second = 0
@@ -106,7 +106,7 @@ async def test_fault_in_the_middle_leaves_nothing_that_comes_out_later(
     assert same(ink(last), ink(render(slip, 576)))
 
 
-@pytest.mark.parametrize("lines", [1, 23, 24, 25, 300, 700])
+@pytest.mark.parametrize("lines", [1, 24, 700])
 async def test_paper_that_ends_in_a_slip_stops_it(
     printer: EscposPrinter, simulator: PrinterSimulator, slip: Slip, papers: Papers, ink: Ink, lines: int
 ) -> None:

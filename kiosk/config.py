@@ -86,7 +86,7 @@ class ScannerSettings:
     """The QR and bar code scanner."""
 
     device: str = "/dev/kiosk/scanner"
-    """Serial device (CDC)."""
+    """Serial device (CDC), absolute path."""
     baud: int = 9600
     """Bits per second."""
 
@@ -98,7 +98,7 @@ class SpeechSettings:
     enabled: bool = True
     """Whether the kiosk speaks."""
     output: str = ""
-    """A folder: utterances go there as WAV files instead of to the loudspeaker."""
+    """A folder (absolute path): utterances go there as WAV files instead of to the loudspeaker."""
 
 
 @dataclass(frozen=True, slots=True)

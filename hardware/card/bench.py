@@ -13,7 +13,7 @@ from hardware.card.pcsc import Pcsc
 from hardware.card.session import Reading, read_card
 from kiosk.citizen import AccessKey
 from kiosk.health import Failure
-from kiosk.i18n import title
+from kiosk.i18n import remedy, title
 
 SECONDS = 60.0
 
@@ -81,8 +81,8 @@ def _fail(failure: Failure, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"error": failure.reason.value, "detail": failure.detail}))
     else:
-        text = title(failure.reason)
-        print(f"{text.en} [{failure.reason.value}] {failure.detail}", file=sys.stderr)
+        said, do = title(failure.reason).en, remedy(failure.reason).en
+        print(f"motcua: {said} [{failure.reason.value}] {failure.detail}: {do}", file=sys.stderr)
     return 1
 
 

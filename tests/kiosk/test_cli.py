@@ -96,6 +96,20 @@ def test_no_screen_offers_the_tour(world):
         assert "demo --tour" in line
 
 
+def test_no_pcscd_is_named_with_its_remedy():
+    key = ("--number", "001199000123", "--birth", "990102", "--expiry", "390102")
+    line = said(kiosk("card", "read", *key, PCSCLITE_CSOCK_NAME="/nonexistent/pcscd.comm"))
+    assert "no_pcscd" in line
+    assert "start the pcscd service" in line
+
+
+def test_a_picture_that_is_not_there_is_named(tmp_path):
+    done = kiosk("scan", tmp_path / "none.png")
+    assert done.returncode != 0
+    assert "none.png" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_diagnose_lists_every_device_with_status_reason_and_remedy(world):
     done = kiosk("diagnose", "--json", "--config", world.config)
     assert done.returncode == 1

@@ -63,6 +63,15 @@ class Dossier:
         """`<reference>_<component>_<nn>.pdf`: ASCII, without names or ID numbers (domain reference §6)."""
         return f"{self.provisional_ref}_{papers.component.code}_{number:02}.pdf"
 
+    @property
+    def answers_shown(self) -> dict[str, str]:
+        """The answers as an officer reads them: the question's label, and a choice's own words."""
+        return {
+            field.label.vi: dict(field.choices)[value].vi if value in dict(field.choices) else value
+            for field in self.procedure.fields
+            if (value := self.answers.get(field.name, ""))
+        }
+
     def payload(self) -> dict[str, Any]:
         """The dossier without its files, as sealed for the receiver."""
         return {
@@ -85,6 +94,7 @@ class Dossier:
                 "identity_grade": self.owner.grade.value,
             },
             "answers": dict(self.answers),
+            "answers_shown": self.answers_shown,
             "components": [
                 {
                     "code": papers.component.code,

@@ -155,7 +155,10 @@ def _form(payload: Mapping[str, Any]) -> dict[str, str]:
     ]
     extra = ("provisional_ref", "support_place", "receiving_unit", "sector", "submitted_at", "components")
     meta = {name: payload[name] for name in extra}
-    meta |= {"answers": answers, "owner": {name: owner[name] for name in ("birth", "sex", "identity_grade")}}
+    meta |= {
+        "answers": payload.get("answers_shown", answers),
+        "owner": {name: owner[name] for name in ("birth", "sex", "identity_grade")},
+    }
     return {
         "referenceUid": payload["reference_uid"],
         "serviceCode": payload["procedure_code"],

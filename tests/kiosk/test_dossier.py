@@ -75,3 +75,9 @@ def test_a_wrong_catalogue_is_refused_with_the_entry(tmp_path, old, new, said):
     path.write_text(CATALOGUE.read_text("utf-8").replace(old, new), "utf-8")
     with pytest.raises(CatalogueError, match=re.escape(said)):
         load(path)
+
+
+def test_an_officer_reads_questions_and_words_not_field_names():
+    answers = {"child_sex": "nu", "phone": "0912345678"}
+    filed = Dossier("uid", "TAM-2345-6789", PROCEDURE, HOLDER, answers, (), datetime(2026, 11, 23, tzinfo=UTC), "")
+    assert filed.payload()["answers_shown"] == {"Giới tính của trẻ": "Nữ", "Số điện thoại liên hệ": "0912345678"}

@@ -50,6 +50,7 @@ class Dock:
     async def start(self) -> None:
         """Listen; raises OSError if the port is taken."""
         listener = socket.create_server((LOOPBACK, self.port))  # from here on connections wait for uvicorn
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not on a socket made by hand
         self.port = listener.getsockname()[1]
         self._closing.clear()
         self._server = _Server(

@@ -84,6 +84,7 @@ const summaries = {
     if (s.cover === "open") return ["bad", "cover open"];
     if (s.jam) return ["bad", "paper jam"];
     if (s.paper === "out") return ["bad", "out of paper"];
+    if (s.error) return ["warn", "cutter error, waits for the kiosk"];
     if (!s.online) return ["bad", "off or hung"];
     return s.paper === "low" ? ["warn", "paper low"] : ["good", "ready"];
   },

@@ -136,43 +136,61 @@ def _scan(options: argparse.Namespace) -> int:
     return scan_command(options)
 
 
+def _codes(options: argparse.Namespace) -> int:
+    from hardware.scanner.bench import scan_codes_command
+
+    return scan_codes_command(_settings(options).scanner, options)
+
+
 def _print(options: argparse.Namespace) -> int:
     from hardware.printer.bench import print_command
 
     return print_command(_settings(options).printer, options)
 
 
+class _Commands:
+    """A level of the command line: commands by name, each with the common options."""
+
+    def __init__(self, parser: argparse.ArgumentParser, what: str) -> None:
+        self._parsers = parser.add_subparsers(metavar=what)
+        self._common = argparse.ArgumentParser(add_help=False)
+        self._common.add_argument("--config", type=Path, default=_default_config(), help="configuration file (TOML)")
+        self._common.add_argument("--verbose", action="store_true", help="log debugging details too")
+
+    def add(self, name: str, command: Command, text: str) -> argparse.ArgumentParser:
+        """A command that runs `command`."""
+        parser = self._parsers.add_parser(name, help=text, description=text, parents=[self._common])
+        parser.set_defaults(command=command)
+        return parser
+
+    def level(self, name: str, what: str, text: str) -> "_Commands":
+        """A command that only holds others."""
+        parser = self._parsers.add_parser(name, help=text, description=text)
+        parser.set_defaults(command=lambda _: parser.error(f"which {what}? see --help"))
+        return _Commands(parser, what)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("kiosk", description="Motcua: the self-service kiosk of a one-stop centre")
     parser.set_defaults(command=_run, config=_default_config(), verbose=False)
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", type=Path, default=_default_config(), help="configuration file (TOML)")
-    common.add_argument("--verbose", action="store_true", help="log debugging details too")
-    commands = parser.add_subparsers(metavar="command")
-
-    def add(name: str, command: Command, text: str, within: "argparse._SubParsersAction[argparse.ArgumentParser]" = commands) -> argparse.ArgumentParser:  # fmt: skip # noqa: E501
-        sub = within.add_parser(name, help=text, description=text, parents=[common])
-        sub.set_defaults(command=command)
-        return sub
-
-    add("run", _run, "the touchscreen application on the configured hardware (default)")
-    demo = add("demo", _demo, "everything on one machine, in a window")
+    top = _Commands(parser, "command")
+    top.add("run", _run, "the touchscreen application on the configured hardware (default)")
+    demo = top.add("demo", _demo, "everything on one machine, in a window")
     demo.add_argument("--tour", type=Path, metavar="DIR", help="scripted visits without a screen; results go to DIR")
-    demo.add_argument("--world", type=Path, metavar="DIR", help="keep the demonstration's data here", default=None)
-    serve = commands.add_parser("serve", help="the servers").add_subparsers(metavar="server", required=True)
-    add("queue", _serve_queue, "the queue server with console and hall display", serve)
-    add("receiver", _serve_receiver, "the receiver of dossiers", serve)
-    add("tthc-model", _serve_tthc_model, "a model TTHC system (OpenCPS v2 subset)", serve)
-    forward = add("forward", _forward, "the forwarder of the outbox")
+    demo.add_argument("--world", type=Path, metavar="DIR", help="keep the demonstration's data here")
+    serve = top.level("serve", "server", "the servers")
+    serve.add("queue", _serve_queue, "the queue server with console and hall display")
+    serve.add("receiver", _serve_receiver, "the receiver of dossiers")
+    serve.add("tthc-model", _serve_tthc_model, "a model TTHC system (OpenCPS v2 subset)")
+    forward = top.add("forward", _forward, "the forwarder of the outbox")
     forward.add_argument("--once", action="store_true", help="send what is due and end")
-    add("simulate", _simulate, "all simulators and the dock")
-    _json(add("diagnose", _diagnose, "every device with status, reason and remedy"))
-    card = commands.add_parser("card", help="bench tools of the card reader").add_subparsers(
-        metavar="tool", required=True
-    )
-    _add_card_read(_json(add("read", _card_read, "read the card that lies on the reader", card)))
-    _add_scan(_json(add("scan", _scan, "find and flatten pages in pictures")))
-    _json(add("print", _print, "print a test slip"))
+    top.add("simulate", _simulate, "all simulators and the dock")
+    _json(top.add("diagnose", _diagnose, "every device with status, reason and remedy"))
+    card = top.level("card", "tool", "bench tools of the card reader")
+    _add_card_read(_json(card.add("read", _card_read, "read the card that lies on the reader")))
+    _add_scan(_json(top.add("scan", _scan, "find and flatten pages in pictures")))
+    _json(top.add("codes", _codes, "show what the code scanner reads"))
+    _json(top.add("print", _print, "print a test slip"))
     return parser
 
 

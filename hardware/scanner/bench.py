@@ -23,7 +23,7 @@ async def scan_codes(settings: ScannerSettings, count: int = 1, seconds: float =
 
 
 def scan_codes_command(settings: ScannerSettings, options: argparse.Namespace) -> int:
-    """`scan codes`: 0 if a code came; with `options.json` the result is one JSON object."""
+    """`codes`: 0 if a code came; with `options.json` the result is one JSON object."""
     codes, status = asyncio.run(scan_codes(settings))
     if options.json:
         print(json.dumps({"codes": codes, **status.as_json()}, ensure_ascii=False))

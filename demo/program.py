@@ -111,7 +111,8 @@ async def _started(world: World) -> AsyncIterator[Children]:
 
 
 async def _ended_by_signal(job: Coroutine[Any, Any, T]) -> T:
-    """Run a job; SIGTERM cancels it, so that every child is ended in order."""
+    """Run a job; SIGTERM or Ctrl+C cancels it, so that every child is ended in order."""
     task = asyncio.ensure_future(job)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, task.cancel)
     return await task

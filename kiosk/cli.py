@@ -25,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for chatty in ("kivy", "pikepdf"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_worth_reading)
     command: Command = options.command
     try:
         return command(options)
@@ -36,6 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(_explained(error))
     except KeyboardInterrupt:
         return 130
+
+
+def _worth_reading(record: logging.LogRecord) -> bool:
+    """Not the start-up chatter of libraries (Kivy sets its own logger's level, so it is held back here)."""
+    return record.levelno >= logging.ERROR or record.name.partition(".")[0] not in ("kivy", "pikepdf")
 
 
 def _say(line: str) -> int:

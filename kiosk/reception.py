@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from kiosk.config import KioskSettings
 from kiosk.health import Reason
@@ -17,6 +18,9 @@ from kiosk.visit import Frame, Outcome, Patience, Presenter, Visit
 log = logging.getLogger(__name__)
 
 VisitEnded = Callable[[Outcome], None]
+
+APOLOGY_SECONDS = 30.0
+"""Seconds an apology stands if nobody touches it: the next citizen must not find it."""
 
 REPRINT_SECONDS = 3.0
 """Seconds between two looks for tickets to print again."""
@@ -89,7 +93,9 @@ class Reception:
         finally:
             self._visit = None
         apology = Remedy(Reason.KIOSK_FAULT, (Mend.LEAVE,))
-        await self._presenter.show(apology, Frame(settings, can_go_back=False, in_visit=False))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(APOLOGY_SECONDS):
+                await self._presenter.show(apology, Frame(settings, can_go_back=False, in_visit=False))
         await self._presenter.blank()
         return Outcome.FAULT
 

@@ -27,6 +27,7 @@ def played(tmp_path_factory):
         timeout=540,
     )
     assert (folder / "scenes.json").exists(), done.stderr[-3000:]
+    (folder / "output.txt").write_text(done.stdout + done.stderr, "utf-8")
     return folder, json.loads((folder / "scenes.json").read_text("utf-8"))
 
 
@@ -120,5 +121,8 @@ def test_a_call_for_staff_gets_through(scene, name):
 @pytest.mark.parametrize("name", ["walk-away"])
 def test_an_abandoned_visit_leaves_no_trace(scene, name, played):
     assert scene["traces"] == []
+    said = (played[0] / "output.txt").read_text("utf-8")
+    assert "LÊ HOÀNG DỤ" not in said
+    assert "079201000789" not in said
     before, after = ((played[0] / scene[which]).read_bytes() for which in ("before", "after"))
     assert before == after, "the attract screen shows something of the visit"

@@ -67,6 +67,20 @@ async def test_a_defect_is_apologised_for_and_logged_without_data(equipment, cap
     assert "001199" not in caplog.text
 
 
+async def test_an_apology_nobody_touches_makes_room_for_the_next_citizen(equipment, monkeypatch):
+    monkeypatch.setattr("kiosk.reception.APOLOGY_SECONDS", 0.05)
+
+    async def broken():
+        raise ValueError
+
+    equipment.queue.groups = broken
+    _, outcomes = await attend(
+        equipment, (Attract, "vi"), (ChooseErrand, Errand.TAKE_TICKET), (Remedy, LEAVES),
+        (Attract, "vi"), (ChooseErrand, Control.START_OVER), visits=2,
+    )  # fmt: skip
+    assert outcomes == [Outcome.FAULT, Outcome.STARTED_OVER]
+
+
 async def test_staff_can_be_called_before_anything_is_touched(equipment):
     await attend(
         equipment, (Attract, Control.CALL_STAFF), (Attract, "vi"), (ChooseErrand, Control.START_OVER), visits=1

@@ -28,9 +28,9 @@ Script = Callable[["Stage"], Coroutine[Any, Any, int]]
 DEFAULT_WORLD = Path("var") / "demo"
 
 
-def demo(folder: Path | None) -> int:
+def demo(folder: Path | None, *, free_ports: bool = False) -> int:
     """The application in a window over simulators and servers; ends when the window is closed."""
-    world = World((folder or DEFAULT_WORLD).resolve())
+    world = World((folder or DEFAULT_WORLD).resolve(), Ports.free() if free_ports else Ports())
     settings = world.prepare()
     with suppress(asyncio.CancelledError):
         asyncio.run(_ended_by_signal(_demo(world, settings)))

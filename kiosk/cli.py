@@ -86,7 +86,7 @@ def _demo(options: argparse.Namespace) -> int:
     if options.tour is not None:
         return tour(options.tour)
     require_screen()
-    return demo(options.world)
+    return demo(options.world, free_ports=options.free_ports)
 
 
 def _serve_queue(options: argparse.Namespace) -> int:
@@ -187,6 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add("queue", _serve_queue, "the queue server with console and hall display")
     serve.add("receiver", _serve_receiver, "the receiver of dossiers")
     serve.add("tthc-model", _serve_tthc_model, "a model TTHC system (OpenCPS v2 subset)")
+    demo.add_argument("--free-ports", action="store_true", help="use ports that nobody uses, beside another one")
     forward = top.add("forward", _forward, "the forwarder of the outbox")
     forward.add_argument("--once", action="store_true", help="send what is due and end")
     top.add("simulate", _simulate, "all simulators and the dock")

@@ -187,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add("queue", _serve_queue, "the queue server with console and hall display")
     serve.add("receiver", _serve_receiver, "the receiver of dossiers")
     serve.add("tthc-model", _serve_tthc_model, "a model TTHC system (OpenCPS v2 subset)")
-    demo.add_argument("--free-ports", action="store_true", help="use ports that nobody uses, beside another one")
+    demo.add_argument("--free-ports", action="store_true", help="use ports that no other program uses")
     forward = top.add("forward", _forward, "the forwarder of the outbox")
     forward.add_argument("--once", action="store_true", help="send what is due and end")
     top.add("simulate", _simulate, "all simulators and the dock")

@@ -12,7 +12,8 @@ tour: setup
 	$(PYTHON) main.py demo --tour tour
 
 gallery: setup
-	$(PYTHON) -m screens.gallery gallery
+	$(PYTHON) -m screens.gallery gallery/portrait
+	$(PYTHON) -m screens.gallery gallery/landscape --landscape
 
 test: setup check
 	$(PYTHON) -m pytest

@@ -118,7 +118,8 @@ async def test_a_refusal_is_shown_to_the_person(whole_dock, browser):
 
 async def test_everything_fits_and_every_control_is_large_enough(whole_dock, browser):
     def steps():
-        browser.get_log("browser")  # what earlier tests left
+        browser.get("about:blank")  # a page of an earlier test may still ask its own dock, which has gone
+        browser.get_log("browser")
         browser.get(whole_dock.url)
         until_text(browser, "#live", "live")
         for width in (500, 1000, 1440):
@@ -130,7 +131,8 @@ async def test_everything_fits_and_every_control_is_large_enough(whole_dock, bro
             assert len(sizes) > 40
             assert [size for size in sizes if min(size[1:]) < 40] == []
             assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-        assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+        ours = [entry for entry in browser.get_log("browser") if whole_dock.url in entry["message"]]
+        assert [entry for entry in ours if entry["level"] == "SEVERE"] == []
 
     await in_browser(steps)
 

@@ -1,6 +1,7 @@
 """The programs of a demonstration as child processes: started, waited for, watched, ended together."""
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -71,6 +72,7 @@ class Children:
                 stderr=log,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
         if wait:
             await self._ready(program)
@@ -127,6 +129,11 @@ async def answers(port: int, seconds: float, give_up: Callable[[], bool] = lambd
             writer.close()
             return True
     return False
+
+
+def _end_with_parent() -> None:
+    """In the child: SIGTERM when the demonstration dies without ending it (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 async def _end(child: asyncio.subprocess.Process, sign: signal.Signals) -> None:

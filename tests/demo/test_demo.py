@@ -30,8 +30,8 @@ def demo(world):
             yield process, wait_for(Path(output.name), "Motcua is running", process)
         finally:
             if process.poll() is None:
-                process.kill()
-            process.wait()
+                process.terminate()
+            process.wait(30)
 
 
 def wait_for(file, text, process):
@@ -57,6 +57,16 @@ def test_everything_starts_says_where_it_is_and_ends_in_order(tmp_path):
             with pytest.raises(requests.ConnectionError):
                 requests.get(page, timeout=5)
     assert "Traceback" not in (tmp_path / "output").read_text("utf-8")
+
+
+def test_nothing_outlives_a_demonstration_that_was_killed(tmp_path):
+    with demo(tmp_path / "world") as (process, _):
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + 20
+        while subprocess.run(["pgrep", "-f", str(tmp_path / "world")], capture_output=True).stdout:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 def test_what_was_there_is_there_at_the_second_start(tmp_path):

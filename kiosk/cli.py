@@ -135,6 +135,12 @@ def _card_read(options: argparse.Namespace) -> int:
     return read_command(options)
 
 
+def _card_verify(options: argparse.Namespace) -> int:
+    from hardware.card.bench import verify_command
+
+    return verify_command(options)
+
+
 def _scan(options: argparse.Namespace) -> int:
     from hardware.camera.bench import scan_command
 
@@ -194,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     _json(top.add("diagnose", _diagnose, "every device with status, reason and remedy"))
     card = top.level("card", "tool", "bench tools of the card reader")
     _add_card_read(_json(card.add("read", _card_read, "read the card that lies on the reader")))
+    _add_card_verify(_json(card.add("verify", _card_verify, "judge the files of a card, without the card")))
     _add_scan(_json(top.add("scan", _scan, "find and flatten pages in pictures")))
     _json(top.add("codes", _codes, "show what the code scanner reads"))
     _json(top.add("print", _print, "print a test slip"))
@@ -211,6 +218,12 @@ def _add_card_read(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--expiry", help="YYMMDD", required=True)
     parser.add_argument("--csca", type=Path, help="folder of trusted CSCA certificates")
     parser.add_argument("--reader", default="", help="part of the reader's name")
+    parser.add_argument("--dump", type=Path, metavar="DIR", help="write the card's raw files to this folder")
+
+
+def _add_card_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder with EF.SOD and EF.DGn.bin")
+    parser.add_argument("--csca", type=Path, help="folder of CSCA certificates, master lists and CRLs")
 
 
 def _add_scan(parser: argparse.ArgumentParser) -> None:

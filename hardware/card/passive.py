@@ -3,30 +3,29 @@
 It proves data, not the chip: a clone passes. Without an anchor the data is whole but its issuer unproven.
 """
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from hmac import compare_digest
-from pathlib import Path
 
-from asn1crypto import cms, core, pem, x509
+from asn1crypto import cms, core, x509
 
+from hardware.card.asn1 import parsing
+from hardware.card.certificates import country_of, hashes_for, state_of
+from hardware.card.checks import Check, failed, not_supported, passed, undetermined
+from hardware.card.cms_signature import find_signer, verified_content
+from hardware.card.countries import country_of_state
 from hardware.card.errors import BadData
 from hardware.card.lds import SOD
-from hardware.card.signatures import digest, public_key, verify
+from hardware.card.signatures import digest
 from hardware.card.tlv import need
+from hardware.card.trust import TrustStore
+from hardware.card.trust import load_anchors as load_anchors
 from kiosk.citizen import IdentityGrade
-
-log = logging.getLogger(__name__)
 
 COUNTRY = "VN"
 ISSUING_STATE = "VNM"
 SECURITY_OBJECT = "2.23.136.1.1.1"
-MAX_CERTIFICATE = 16_384
-UNDERSTOOD = frozenset({"basic_constraints", "key_usage", "extended_key_usage", "certificate_policies"})
-"""Critical extensions that may occur; any other critical one fails the chain."""
 
 
 class _GroupHash(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
@@ -52,15 +51,6 @@ class _SecurityObject(core.Sequence):  # type: ignore[misc]
     ]
 
 
-@contextmanager
-def _asn1(what: str) -> Iterator[None]:
-    """asn1crypto parses lazily and raises what it likes: all of it is BadData."""
-    try:
-        yield
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError) as error:
-        raise BadData(f"{what}: {type(error).__name__}") from None
-
-
 @dataclass(frozen=True, slots=True)
 class SecurityObject:
     """EF.SOD taken apart, not yet believed."""
@@ -73,7 +63,7 @@ class SecurityObject:
 
 def parse_sod(raw: bytes) -> SecurityObject:
     """The structure of EF.SOD; BadData if it is none. Tolerates BER, as issuers use it."""
-    with _asn1("EF.SOD"):
+    with parsing("EF.SOD"):
         info = cms.ContentInfo.load(need(raw, SOD.tag))
         signed = info["content"]
         if info["content_type"].native != "signed_data":
@@ -82,10 +72,121 @@ def parse_sod(raw: bytes) -> SecurityObject:
             raise BadData("EF.SOD: not an LDS security object")
         content = bytes(signed["encap_content_info"]["content"])
         security = _SecurityObject.load(content)
-        hashes = {int(entry["number"].native): entry["value"].native for entry in security["hashes"]}
-        if not 1 <= len(hashes) <= 16 or not set(hashes) <= set(range(1, 17)):
+        listed = [(int(entry["number"].native), entry["value"].native) for entry in security["hashes"]]
+        hashes = dict(listed)
+        if not 1 <= len(hashes) <= 16 or not set(hashes) <= set(range(1, 17)) or len(hashes) != len(listed):
             raise BadData("EF.SOD: impossible data groups")
         return SecurityObject(signed, content, security["hash_algorithm"]["algorithm"].native, hashes)
+
+
+@dataclass(frozen=True, slots=True)
+class Passive:
+    """The five checks of Passive Authentication, each judged on its own."""
+
+    signature: Check
+    chain: Check
+    hashes: Check
+    revocation: Check
+    country: Check
+    home: bool = False
+    """Whether the anchor is of this country."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the data is what the document signer signed."""
+        return bool(self.signature) and not self.hashes.failed
+
+    @property
+    def trusted(self) -> bool:
+        """Whether an issuer that may do so vouches for the data. What DG1 leaves open is held to be of this country."""
+        country = bool(self.country) or (self.home and not self.country.failed)
+        return self.whole and bool(self.chain) and not self.revocation.failed and country
+
+    def overall(self) -> Check:
+        """The five as one."""
+        for check in (self.signature, self.hashes, self.chain, self.revocation, self.country):
+            if check.failed:
+                return check
+        if self.trusted and self.hashes:
+            return passed()
+        open_ones = (self.signature, self.hashes, self.chain, self.country)
+        return undetermined(next(check.reason for check in open_ones if not check))
+
+    def as_json(self) -> dict[str, dict[str, str]]:
+        """The shape of `card verify --json`."""
+        names = ("signature", "chain", "hashes", "revocation", "country")
+        return {name: getattr(self, name).as_json() for name in names}
+
+
+def examine(sod: SecurityObject, groups: Mapping[int, bytes], trust: TrustStore, now: datetime) -> Passive:
+    """Signature, hash of every group that was read, chain to an anchor valid `now`, revocation, issuing country."""
+    signature, signer, signed_at = _signature(sod)
+    hashes = _hashes(sod, groups, signer)
+    if signer is None:
+        unknown = undetermined("there is no signer")
+        return Passive(signature, unknown, hashes, unknown, unknown)
+    anchor, chain = None, undetermined("")
+    try:
+        with parsing("certificate"):
+            anchor, chain = trust.issuer_of(signer, now, signed_at)
+    except BadData as error:
+        chain = failed(error.failure.detail)
+    if anchor is None:
+        unknown = undetermined("there is no anchor")
+        return Passive(signature, chain, hashes, unknown, unknown)
+    home = country_of(anchor.subject) == COUNTRY
+    return Passive(signature, chain, hashes, trust.revocation(signer, now), _country(anchor, groups), home)
+
+
+def _signature(sod: SecurityObject) -> tuple[Check, x509.Certificate | None, datetime | None]:
+    signer = None
+    try:
+        with parsing("EF.SOD"):
+            signer = find_signer(sod.signed)[0]
+            statement = verified_content(sod.signed, SECURITY_OBJECT)
+            return passed(), signer, statement.signed_at
+    except BadData as error:
+        return failed(error.failure.detail), signer, None
+
+
+def _hashes(sod: SecurityObject, groups: Mapping[int, bytes], signer: x509.Certificate | None) -> Check:
+    if not groups:
+        return undetermined("no data group was read")
+    try:
+        with parsing("certificate"):
+            accepted = hashes_for(country_of(signer.issuer) if signer is not None else "")
+            wrong = [n for n, raw in groups.items() if not _matches(sod, n, digest(sod.algorithm, raw, accepted))]
+    except BadData as error:
+        return failed(error.failure.detail)
+    if wrong:
+        return failed(f"{_names(wrong)}: not what was signed")
+    return passed(f"not compared: {_names(left)}" if (left := set(sod.hashes) - set(groups)) else "")
+
+
+def _matches(sod: SecurityObject, number: int, value: bytes) -> bool:
+    return compare_digest(value, sod.hashes.get(number, b""))
+
+
+def _names(numbers: list[int] | set[int]) -> str:
+    return ", ".join(f"EF.DG{number}" for number in sorted(numbers))
+
+
+def _country(anchor: x509.Certificate, groups: Mapping[int, bytes]) -> Check:
+    """Doc 9303-12 §6.1.1: else any of the states in the store could vouch for a card of this country."""
+    issuer, own = country_of(anchor.subject), state_of(anchor)
+    try:
+        state = need(groups[1], 0x61, 0x5F1F)[2:5].decode("ascii", "replace")  # the same place in TD1, TD2 and TD3
+    except (BadData, KeyError):
+        return undetermined(f"no country in EF.DG1; the anchor is of {issuer or 'none'}")
+    country = country_of_state(state)
+    if (own and own != state.rstrip("<").upper()) or (country and country != issuer):
+        return failed("the anchor is of another country than EF.DG1")
+    return passed() if own or country else undetermined("EF.DG1 names a country that is not known")
+
+
+def _without_sod(detail: str) -> Passive:
+    nothing = undetermined("there is no usable EF.SOD")
+    return Passive(failed(detail), nothing, nothing, nothing, nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,131 +195,39 @@ class Verdict:
 
     grade: IdentityGrade
     problems: tuple[str, ...] = ()
+    passive: Passive = field(default=_without_sod("there is no usable EF.SOD"), compare=False)
 
 
-def judge(
-    sod: SecurityObject, groups: Mapping[int, bytes], anchors: Sequence[x509.Certificate], now: datetime
-) -> Verdict:
-    """Signature, the hash of every group that was read, then the chain to an anchor valid `now`."""
-    try:
-        with _asn1("EF.SOD"):
-            signer = _verified_signer(sod)
-    except BadData as error:
-        return Verdict(IdentityGrade.CHIP_READ, (f"passive_auth_failed: {error.failure.detail}",))
-    if not _hashes_match(sod, groups):
-        return Verdict(IdentityGrade.CHIP_READ, ("data_group_hash_mismatch",))
-    try:
-        with _asn1("certificate"):
-            _verify_chain(signer, anchors, now)
-    except BadData as error:
-        return Verdict(IdentityGrade.INTEGRITY_ONLY, (f"csca_chain_failed: {error.failure.detail}",))
-    return Verdict(IdentityGrade.ISSUER_VERIFIED)
+def judge(sod: SecurityObject, groups: Mapping[int, bytes], trust: TrustStore, now: datetime) -> Verdict:
+    """The grade that the five checks make, and the first problem found."""
+    passive = examine(sod, groups, trust, now)
+    if not passive.signature:
+        return Verdict(IdentityGrade.CHIP_READ, (f"passive_auth_failed: {passive.signature.reason}",), passive)
+    if passive.hashes.failed:
+        return Verdict(IdentityGrade.CHIP_READ, ("data_group_hash_mismatch",), passive)
+    if not passive.trusted:
+        wrong = passive.revocation if passive.revocation.failed else passive.country
+        wrong = wrong if passive.chain else passive.chain
+        return Verdict(IdentityGrade.INTEGRITY_ONLY, (f"csca_chain_failed: {wrong.reason}",), passive)
+    return Verdict(IdentityGrade.ISSUER_VERIFIED, (), passive)
 
 
-def _hashes_match(sod: SecurityObject, groups: Mapping[int, bytes]) -> bool:
-    try:
-        return all(compare_digest(digest(sod.algorithm, raw), sod.hashes.get(n, b"")) for n, raw in groups.items())
-    except BadData:
-        return False
+def unusable(problem: BadData) -> Verdict:
+    """The verdict on an EF.SOD that could not be taken apart."""
+    detail = problem.failure.detail
+    return Verdict(IdentityGrade.CHIP_READ, (f"passive_auth_failed: {detail}",), _without_sod(detail))
 
 
-def _verified_signer(sod: SecurityObject) -> x509.Certificate:
-    """The document signer whose signature over the security object is right; else BadData."""
-    if len(sod.signed["signer_infos"]) != 1:
-        raise BadData("not exactly one signer")
-    info = sod.signed["signer_infos"][0]
-    certificate = _signer_certificate(sod.signed, info["sid"])
-    attributes = info["signed_attrs"]
-    values = {attribute["type"].native: attribute["values"] for attribute in attributes}
-    hash_name = info["digest_algorithm"]["algorithm"].native
-    if values["content_type"][0].dotted != SECURITY_OBJECT:
-        raise BadData("the signed content type is another")
-    if not compare_digest(values["message_digest"][0].native, digest(hash_name, sod.content)):
-        raise BadData("the signed digest is another")
-    message = b"\x31" + attributes.dump()[1:]  # signed as SET OF, carried with an implicit tag (RFC 5652 §5.4)
-    if not _signature_ok(certificate, info["signature_algorithm"], hash_name, info["signature"].native, message):
-        raise BadData("wrong signature")
-    return certificate
+def proof_of_chip(passive: Passive, listed: Container[int], group: int, *, proved: bool | None) -> Check:
+    """The result of a protocol that shows the chip is no copy, with the key in this data group (14 CA, 15 AA).
 
-
-def _signature_ok(
-    signer: x509.Certificate, algorithm: cms.SignedDigestAlgorithm, hash_name: str, signature: bytes, message: bytes
-) -> bool:
-    """Scheme and hash as the structure states them; a bare rsaEncryption or ecPublicKey takes `hash_name`."""
-    try:
-        hash_name = algorithm.hash_algo
-    except ValueError:  # the identifier names no hash
-        log.debug("signature algorithm without a hash: %s", algorithm["algorithm"].native)
-    key = public_key(signer.public_key)
-    return verify(key, algorithm.signature_algo, hash_name, algorithm["parameters"], signature, message)
-
-
-def _signer_certificate(signed: cms.SignedData, sid: cms.SignerIdentifier) -> x509.Certificate:
-    for choice in signed["certificates"]:
-        certificate = choice.chosen
-        if sid.name == "issuer_and_serial_number":
-            named = sid.chosen
-            same = certificate.issuer == named["issuer"] and certificate.serial_number == named["serial_number"].native
-        else:
-            same = certificate.key_identifier == sid.chosen.native
-        if same:
-            return certificate
-    raise BadData("the signer's certificate is missing")
-
-
-def _verify_chain(signer: x509.Certificate, anchors: Sequence[x509.Certificate], now: datetime) -> None:
-    """Doc 9303-12 App. D.1: the signer is issued directly by an anchor of this country. BadData tells what fails."""
-    candidates = [anchor for anchor in anchors if _may_have_issued(anchor, signer)]
-    if not candidates:
-        raise BadData("no anchor of this name and key")
-    message = signer["tbs_certificate"].dump()
-    algorithm, signature = signer["signature_algorithm"], signer["signature_value"].native
-    anchor = next((a for a in candidates if _signature_ok(a, algorithm, "", signature, message)), None)
-    if anchor is None:
-        raise BadData("no anchor's key made the signature")
-    for certificate in (signer, anchor):
-        if not certificate.not_valid_before <= now <= certificate.not_valid_after:
-            raise BadData("outside its validity")
-        if not certificate.critical_extensions <= UNDERSTOOD:
-            raise BadData("an unknown critical extension")
-    _check_usage(signer, anchor)
-
-
-def _may_have_issued(anchor: x509.Certificate, signer: x509.Certificate) -> bool:
-    wanted, own = signer.authority_key_identifier, anchor.key_identifier
-    same_key = wanted is None or own is None or wanted == own
-    return bool(anchor.subject == signer.issuer and same_key)
-
-
-def _check_usage(signer: x509.Certificate, anchor: x509.Certificate) -> None:
-    if signer.ca or (signer.key_usage_value and "digital_signature" not in signer.key_usage_value.native):
-        raise BadData("the signer may not sign documents")
-    if not anchor.ca or (anchor.key_usage_value and "key_cert_sign" not in anchor.key_usage_value.native):
-        raise BadData("the anchor may not issue certificates")
-    for certificate in (signer, anchor):
-        if str(certificate.subject.native.get("country_name", "")).upper() != COUNTRY:
-            raise BadData("issued by another country")
-
-
-def load_anchors(folder: Path | None) -> list[x509.Certificate]:
-    """The CSCA certificates (DER or PEM) in a folder; what is none is logged and left out."""
-    anchors = []
-    for path in sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []:
-        if not path.is_file():
-            continue
-        try:
-            anchors.append(_load_certificate(path))
-        except (OSError, BadData) as error:
-            log.warning("%s is not a usable CSCA certificate: %s", path, error)
-    return anchors
-
-
-def _load_certificate(path: Path) -> x509.Certificate:
-    with path.open("rb") as file:
-        raw = file.read(MAX_CERTIFICATE)
-    with _asn1("certificate"):
-        if pem.detect(raw):
-            raw = pem.unarmor(raw)[2]
-        certificate = x509.Certificate.load(raw)
-        public_key(certificate.public_key)
-        return certificate
+    `listed` are the groups in EF.SOD; `proved` None: it was not run.
+    It counts only if the key is under a trusted EF.SOD (chip-card reference §9.7).
+    """
+    if group not in listed:
+        return not_supported(f"EF.SOD lists no EF.DG{group}")
+    if proved is None:
+        return undetermined("it was not run")
+    if not proved:
+        return failed("the chip does not have the key")
+    return passed() if passive.trusted else undetermined("the key is right, but no trusted issuer vouches for it")

@@ -17,7 +17,7 @@ MAX_COMMANDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command in short form. `le` 1–256 asks for an answer, None for none."""
+    """A command, in extended form where more than 255 bytes go or more than 256 may come. `le` None: no answer."""
 
     cla: int
     ins: int
@@ -33,8 +33,14 @@ class Command:
 
     def encode(self) -> bytes:
         """The bytes on the wire."""
-        body = bytes([len(self.data)]) + self.data if self.data else b""
-        return self.header + body + (b"" if self.le is None else bytes([self.le & 0xFF]))
+        if len(self.data) > 255 or (self.le or 0) > 256:
+            return self.header + b"\x00" + self._body(2)
+        return self.header + self._body(1)
+
+    def _body(self, octets: int) -> bytes:
+        """Lc, data and Le with lengths of so many octets; all zeros mean the most."""
+        body = len(self.data).to_bytes(octets, "big") + self.data if self.data else b""
+        return body + (b"" if self.le is None else (self.le % (1 << 8 * octets)).to_bytes(octets, "big"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +71,14 @@ class Channel:
 
     def send(self, command: Command) -> Response:
         """The card's answer; data that waits on the card (61xx) is fetched."""
-        response = self._once(command.encode())
+        response = self._once(command.encode(), max(command.le or 0, 256))
         data = response.data
         while response.sw >> 8 == 0x61:
-            response = self._once(Command(0, 0xC0, 0, 0, le=response.sw & 0xFF or 256).encode())
+            response = self._once(Command(0, 0xC0, 0, 0, le=response.sw & 0xFF or 256).encode(), 256)
             data += response.data
         return Response(data, response.sw)
 
-    def _once(self, raw: bytes) -> Response:
+    def _once(self, raw: bytes, most: int) -> Response:
         if self._cancelled():
             raise CardError(Reason.CARD_REMOVED, "the visit ended")
         if time.monotonic() > self._deadline or self.commands >= MAX_COMMANDS:
@@ -80,6 +86,6 @@ class Channel:
         answer = self._transmit(raw)
         self.commands += 1
         self.bytes += len(raw) + len(answer)
-        if not 2 <= len(answer) <= 258:
+        if not 2 <= len(answer) <= most + 2:
             raise BadData(f"an answer of {len(answer)} bytes")
         return Response(answer[:-2], int.from_bytes(answer[-2:], "big"))

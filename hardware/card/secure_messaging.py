@@ -4,9 +4,12 @@ Any error is final: the session is over, nothing more may be read with it (chip-
 """
 
 from hmac import compare_digest
+from typing import Protocol
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher, modes
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.cmac import CMAC
 
 from hardware.card.apdu import Command, Response
 from hardware.card.errors import BadData
@@ -16,37 +19,98 @@ MASKED = 0x0C
 """The class bits of a protected command."""
 
 
+MAC_SIZE = 8
+
+
+class BlockCipher(Protocol):
+    """A pair of session keys: one enciphers, one authenticates."""
+
+    block: int
+    """Bytes of a block, and of the send sequence counter."""
+    largest_read: int
+    """The most plain bytes whose protected answer still fits 256."""
+
+    def encrypt(self, data: bytes, counter: bytes = b"") -> bytes:
+        """CBC over whole blocks; the vector comes from `counter` (AES), or is zero."""
+
+    def decrypt(self, data: bytes, counter: bytes = b"") -> bytes:
+        """The reverse."""
+
+    def mac(self, data: bytes) -> bytes:
+        """The eight bytes that secure messaging puts under `data`, padded here."""
+
+    def token(self, data: bytes) -> bytes:
+        """The eight bytes of an authentication token over `data` (§4.4.3.4)."""
+
+
 class TripleDes:
     """Two-key 3DES in CBC with a zero vector, and the retail MAC (ISO/IEC 9797-1 MAC 3) over padded data."""
 
     block = 8
     largest_read = 231
-    """The most plain bytes whose protected answer still fits 256."""
 
     def __init__(self, key_enc: bytes, key_mac: bytes) -> None:
         self._enc = TripleDES(key_enc + key_enc[:8])
         self._mac = TripleDES(key_mac + key_mac[:8])
         self._mac_single = TripleDES(key_mac[:8] * 3)
 
-    def encrypt(self, data: bytes) -> bytes:
+    def encrypt(self, data: bytes, counter: bytes = b"") -> bytes:  # noqa: ARG002  # its vector is always zero
         """`data` is whole blocks."""
-        return _cbc(self._enc, data)
+        return _cbc(self._enc, data, bytes(8))
 
-    def decrypt(self, data: bytes) -> bytes:
+    def decrypt(self, data: bytes, counter: bytes = b"") -> bytes:  # noqa: ARG002
         """`data` is whole blocks."""
-        decryptor = Cipher(self._enc, modes.CBC(bytes(8))).decryptor()
-        return decryptor.update(data) + decryptor.finalize()
+        return _cbc_back(self._enc, data, bytes(8))
 
     def mac(self, data: bytes) -> bytes:
-        """Eight bytes over `data`, padded here. Single DES over all blocks but the last, two-key 3DES there."""
+        """Single DES over all blocks but the last, two-key 3DES there."""
         data = pad(data, self.block)
-        vector = _cbc(self._mac_single, data[:-8])[-8:] if len(data) > 8 else bytes(8)
+        vector = _cbc(self._mac_single, data[:-8], bytes(8))[-8:] if len(data) > 8 else bytes(8)
         return _cbc(self._mac, data[-8:], vector)
 
+    token = mac
 
-def _cbc(key: TripleDES, data: bytes, vector: bytes = bytes(8)) -> bytes:
+
+class Aes:
+    """AES in CBC whose vector is the enciphered counter (§9.8.6.1), and CMAC cut to eight bytes."""
+
+    block = 16
+    largest_read = 223
+
+    def __init__(self, key_enc: bytes, key_mac: bytes) -> None:
+        self._enc = AES(key_enc)
+        self._mac = AES(key_mac)
+
+    def encrypt(self, data: bytes, counter: bytes = b"") -> bytes:
+        """`data` is whole blocks."""
+        return _cbc(self._enc, data, self._vector(counter))
+
+    def decrypt(self, data: bytes, counter: bytes = b"") -> bytes:
+        """`data` is whole blocks."""
+        return _cbc_back(self._enc, data, self._vector(counter))
+
+    def mac(self, data: bytes) -> bytes:
+        """Secure messaging pads even where CMAC would not need it (§9.8.6.2)."""
+        return self.token(pad(data, self.block))
+
+    def token(self, data: bytes) -> bytes:
+        """CMAC over `data` as it is."""
+        context = CMAC(self._mac)
+        context.update(data)
+        return context.finalize()[:MAC_SIZE]
+
+    def _vector(self, counter: bytes) -> bytes:
+        return _cbc(self._enc, counter, bytes(16)) if counter else bytes(16)
+
+
+def _cbc(key: BlockCipherAlgorithm, data: bytes, vector: bytes) -> bytes:
     encryptor = Cipher(key, modes.CBC(vector)).encryptor()
     return encryptor.update(data) + encryptor.finalize()
+
+
+def _cbc_back(key: BlockCipherAlgorithm, data: bytes, vector: bytes) -> bytes:
+    decryptor = Cipher(key, modes.CBC(vector)).decryptor()
+    return decryptor.update(data) + decryptor.finalize()
 
 
 def pad(data: bytes, block: int) -> bytes:
@@ -63,23 +127,24 @@ def unpad(data: bytes) -> bytes:
 
 
 class SecureMessaging:
-    """The terminal's side of one session. `ssc` is the send sequence counter before the first command."""
+    """The terminal's side of one session. `ssc` is the send sequence counter before the first command, one block."""
 
-    def __init__(self, cipher: TripleDes, ssc: bytes) -> None:
-        self._cipher: TripleDes | None = cipher
+    def __init__(self, cipher: BlockCipher, ssc: bytes) -> None:
+        self._cipher: BlockCipher | None = cipher
         self._ssc = int.from_bytes(ssc, "big")
         self.largest_read = cipher.largest_read
 
     def protect(self, command: Command) -> Command:
         """The command as it goes over the wire."""
         cipher = self._live()
+        counter = self._next(cipher)
         body = b""
         if command.data:
-            body += encode(0x87, b"\x01" + cipher.encrypt(pad(command.data, cipher.block)))
+            body += encode(0x87, b"\x01" + cipher.encrypt(pad(command.data, cipher.block), counter))
         if command.le is not None:
             body += encode(0x97, bytes([command.le & 0xFF]))
         masked = Command(command.cla | MASKED, command.ins, command.p1, command.p2)
-        mac = cipher.mac(self._next() + pad(masked.header, cipher.block) + body)
+        mac = cipher.mac(counter + pad(masked.header, cipher.block) + body)
         return Command(masked.cla, masked.ins, masked.p1, masked.p2, body + encode(0x8E, mac), 256)
 
     def unprotect(self, response: Response) -> Response:
@@ -90,33 +155,34 @@ class SecureMessaging:
         self._cipher = cipher
         return plain
 
-    def _opened(self, cipher: TripleDes, response: Response) -> Response:
+    def _opened(self, cipher: BlockCipher, response: Response) -> Response:
         parts = list(elements(response.data))
         tags = [tag for tag, _ in parts]
         found = dict(parts)
         if tags not in ([0x87, 0x99, 0x8E], [0x99, 0x8E]):
             raise BadData(f"secure messaging: unprotected answer {response.sw:04X}")
-        covered = response.data[: -2 - cipher.block]
-        if not compare_digest(cipher.mac(self._next() + covered), found[0x8E]):
+        covered = response.data[: -2 - MAC_SIZE]
+        counter = self._next(cipher)
+        if not compare_digest(cipher.mac(counter + covered), found[0x8E]):
             raise BadData("secure messaging: wrong checksum")
         sw = int.from_bytes(found[0x99], "big")
         if len(found[0x99]) != 2 or sw != response.sw:
             raise BadData("secure messaging: the outer status word differs")
-        return Response(self._plain(cipher, found.get(0x87)), sw)
+        return Response(self._plain(cipher, found.get(0x87), counter), sw)
 
     @staticmethod
-    def _plain(cipher: TripleDes, cryptogram: bytes | None) -> bytes:
+    def _plain(cipher: BlockCipher, cryptogram: bytes | None, counter: bytes) -> bytes:
         if cryptogram is None:
             return b""
         if cryptogram[:1] != b"\x01" or len(cryptogram) % cipher.block != 1 or len(cryptogram) == 1:
             raise BadData("secure messaging: malformed cryptogram")
-        return unpad(cipher.decrypt(cryptogram[1:]))
+        return unpad(cipher.decrypt(cryptogram[1:], counter))
 
-    def _live(self) -> TripleDes:
+    def _live(self) -> BlockCipher:
         if self._cipher is None:
             raise BadData("secure messaging: the session is over")
         return self._cipher
 
-    def _next(self) -> bytes:
-        self._ssc = (self._ssc + 1) % (1 << 64)
-        return self._ssc.to_bytes(8, "big")
+    def _next(self, cipher: BlockCipher) -> bytes:
+        self._ssc = (self._ssc + 1) % (1 << 8 * cipher.block)
+        return self._ssc.to_bytes(cipher.block, "big")

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hardware.card.apdu import OK, Channel, Command
-from hardware.card.bac import authenticate
-from hardware.card.errors import BadData, CardError
+from hardware.card.access import Access, Key, open_chip
+from hardware.card.apdu import Channel
+from hardware.card.errors import BadData
 from hardware.card.files import Files
 from hardware.card.identity import citizen_of
-from hardware.card.lds import APPLICATION, COM, SOD, Ef, data_group, evidence_order, groups_of_com
+from hardware.card.lds import COM, SOD, Ef, data_group, evidence_order, groups_of_com
 from hardware.card.passive import SecurityObject, Verdict, judge, load_anchors, parse_sod
-from hardware.card.secure_messaging import SecureMessaging
-from kiosk.citizen import AccessKey, Citizen, IdentityGrade
-from kiosk.health import Reason
+from kiosk.citizen import Citizen, IdentityGrade
 
 WANTED = (1, 13, 14, 15, 2)
 """Data groups we read where the card lists them, the long portrait last. Never DG3: it needs a right we lack."""
@@ -29,15 +27,15 @@ class Reading:
 
     citizen: Citizen
     verdict: Verdict
+    access: Access
     apdus: int
     bytes: int
 
 
-def read_card(
-    channel: Channel, keys: Sequence[AccessKey], csca: Path | None, progress: Callable[[float], None]
-) -> Reading:
+def read_card(channel: Channel, keys: Sequence[Key], csca: Path | None, progress: Callable[[float], None]) -> Reading:
     """Read the card whole with the first key that fits. Raises CardError; anything else is a defect."""
-    files = Files(channel, _open(channel, keys))
+    session, access = open_chip(channel, keys)
+    files = Files(channel, session)
     share = _Share(progress)
     raw: dict[str, bytes] = {}
     sod = _security_object(files, share, raw)
@@ -47,18 +45,7 @@ def read_card(
     verdict = _judge(sod, groups, csca)
     citizen = citizen_of(groups, verdict.grade, evidence_order(raw))
     progress(1.0)
-    return Reading(citizen, verdict, channel.commands, channel.bytes)
-
-
-def _open(channel: Channel, keys: Sequence[AccessKey]) -> SecureMessaging:
-    for key in keys:
-        answer = channel.send(Command(0x00, 0xA4, 0x04, 0x0C, APPLICATION))
-        if answer.sw != OK:
-            raise CardError(Reason.NOT_AN_ID_CARD, f"SELECT eMRTD {answer.sw:04X}")
-        session = authenticate(channel, key)
-        if session is not None:
-            return session
-    raise CardError(Reason.ACCESS_KEY_REFUSED, f"{len(keys)} keys tried")
+    return Reading(citizen, verdict, access, channel.commands, channel.bytes)
 
 
 def _security_object(files: Files, share: "_Share", raw: dict[str, bytes]) -> SecurityObject | None:

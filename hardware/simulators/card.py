@@ -15,6 +15,7 @@ from typing import Any
 from hardware.simulators.personalisation.applet import Applet
 from hardware.simulators.personalisation.files import card_files
 from hardware.simulators.personalisation.issuer import Issuer
+from hardware.simulators.personalisation.pace import PaceProfile
 from hardware.simulators.personalisation.person import Personalisation, load_people
 from hardware.simulators.simulator import Simulator, UnknownAction
 from kiosk.citizen import NO_EXPIRY
@@ -105,7 +106,7 @@ class CardSimulator(Simulator):
         await self._lift()
         person = self.people[card]
         files = await asyncio.to_thread(card_files, person, self.issuer)
-        self._applet = Applet(files, person.key)
+        self._applet = Applet(files, person.key, PaceProfile() if person.pace else None)
         self._lying = card
         self._connection = asyncio.create_task(self._stay())
 

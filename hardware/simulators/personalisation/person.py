@@ -48,6 +48,8 @@ class Personalisation:
     father: str = ""
     mother: str = ""
     spouse: str = ""
+    pace: bool = False
+    """Whether the chip also opens by PACE."""
     extra_groups: Mapping[int, bytes] = field(default_factory=dict)
     """More data groups (DG14, DG15), whole files."""
 
@@ -102,7 +104,7 @@ def load_person(path: Path) -> Personalisation:
 
 
 def _built(kind: type[Any], raw: dict[str, Any], where: str) -> Any:
-    types = {f.name: (date if f.name in _DATES else bool if f.name == "glasses" else None) for f in fields(kind)}
+    types = {f.name: (date if f.name in _DATES else bool if f.name in _FLAGS else None) for f in fields(kind)}
     types.pop("extra_groups", None)
     for key, value in raw.items():
         if key not in types:
@@ -117,6 +119,7 @@ def _built(kind: type[Any], raw: dict[str, Any], where: str) -> Any:
 
 
 _DATES = ("birth", "issued", "expiry")
+_FLAGS = ("glasses", "pace")
 
 
 def load_people(folder: Path) -> dict[str, Personalisation]:

@@ -5,11 +5,13 @@ after an outage the province knows within seconds what is to come.
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import random
+import select
 import signal
 import threading
 import time
@@ -55,8 +57,25 @@ def run(settings: Settings, once: bool = False) -> int:
         os.close(lock)
 
 
-def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
+class Stop:
+    """Set by a signal handler and waited for: a pipe, because an Event deadlocks if it is set in mid-wait that way."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+
+    def set(self) -> None:
+        """From now on every wait returns at once."""
+        with contextlib.suppress(BlockingIOError):  # a full pipe says it already
+            os.write(self._write, b"!")
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most so long; whether it is set."""
+        return bool(select.select([self._read], [], [], seconds)[0])
+
+
+def _stop_on_signals() -> Stop:
+    stop = Stop()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
@@ -73,10 +92,10 @@ class Forwarder:
         self._road = outbox.road()
         self._polls: dict[str, tuple[float, float]] = {}
 
-    def run(self, stop: threading.Event) -> int:
+    def run(self, stop: Stop) -> int:
         """Rounds until `stop`; after a failure full-jitter exponential backoff, or what the receiver asks for."""
         failures = 0
-        while not stop.is_set():
+        while not stop.wait(0):
             try:
                 self._round()
                 self._keep_in_touch()

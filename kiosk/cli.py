@@ -213,9 +213,11 @@ def _json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _add_card_read(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--number", help="12-digit number", required=True)
-    parser.add_argument("--birth", help="YYMMDD", required=True)
-    parser.add_argument("--expiry", help="YYMMDD", required=True)
+    parser.add_argument("--mrz", nargs="+", metavar="LINE", help="the lines of the machine readable zone")
+    parser.add_argument("--number", help="12-digit number, or its last 9 digits")
+    parser.add_argument("--birth", help="YYMMDD")
+    parser.add_argument("--expiry", help="YYMMDD; 991231 if the card does not expire")
+    parser.add_argument("--can", help="card access number, 6 digits (PACE only)")
     parser.add_argument("--csca", type=Path, help="folder of trusted CSCA certificates")
     parser.add_argument("--reader", default="", help="part of the reader's name")
     parser.add_argument("--dump", type=Path, metavar="DIR", help="write the card's raw files to this folder")

@@ -54,7 +54,9 @@ class Response:
 class Channel:
     """One card's command channel: counts commands and bytes, ends at its deadline or when told to.
 
-    `transmit` carries raw bytes both ways and raises CardError. `deadline` is on the monotonic clock.
+    `transmit` carries raw bytes both ways, `reset` makes the card forget every session; both raise CardError.
+    `deadline` is on the monotonic clock, `atr` the card's answer to reset, `largest` the bytes of an APDU that the
+    reader says it passes: 0 where it does not say, then only short ones go.
     """
 
     def __init__(
@@ -62,10 +64,17 @@ class Channel:
         transmit: Callable[[bytes], bytes],
         deadline: float = float("inf"),
         cancelled: Callable[[], bool] = lambda: False,
+        *,
+        reset: Callable[[], None] = lambda: None,
+        atr: bytes = b"",
+        largest: int = 0,
     ) -> None:
         self._transmit = transmit
         self._deadline = deadline
         self._cancelled = cancelled
+        self.reset = reset
+        self.atr = atr
+        self.largest = largest
         self.commands = 0
         self.bytes = 0
 

@@ -16,10 +16,22 @@ REFUSED = frozenset({0x6982, 0x6985, 0x6988, 0x6A80})
 """Status words, beside 63xx, by which chips in the field refuse a wrong key (chip-card reference §4)."""
 
 
-def mrz_information(key: AccessKey) -> str:
+@dataclass(frozen=True, slots=True, repr=False)
+class PrintedKey:
+    """The three values of any document's zone as printed: dates YYMMDD, the number without fillers."""
+
+    document_number: str
+    birth: str
+    expiry: str
+
+
+def mrz_information(key: AccessKey | PrintedKey) -> str:
     """Document number, birth and expiry, each with its check digit."""
+    birth, expiry = (
+        (key.birth, key.expiry) if isinstance(key, PrintedKey) else (yymmdd(key.birth), yymmdd(key.expiry))
+    )
     number = key.document_number.ljust(9, "<")
-    return "".join(part + check_digit(part) for part in (number, yymmdd(key.birth), yymmdd(key.expiry)))
+    return "".join(part + check_digit(part) for part in (number, birth, expiry))
 
 
 def key_seed(information: str) -> bytes:
@@ -63,7 +75,7 @@ class Handshake:
         return SecureMessaging(keys_from(seed), self.rnd_ic[4:] + self.rnd_ifd[4:])
 
 
-def authenticate(channel: Channel, key: AccessKey) -> SecureMessaging | None:
+def authenticate(channel: Channel, key: AccessKey | PrintedKey) -> SecureMessaging | None:
     """Open the selected eMRTD application; None if the chip refuses this key. Raises CardError on anything else."""
     challenge = channel.send(Command(0x00, 0x84, 0, 0, le=8))
     if challenge.sw != OK or len(challenge.data) != 8:

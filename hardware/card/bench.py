@@ -4,53 +4,57 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from hardware.card.active import key_of_dg15, proves_key
+from hardware.card.access import Key
 from hardware.card.apdu import Channel
-from hardware.card.checks import Check, undetermined
-from hardware.card.chip_authentication import parse_dg14
+from hardware.card.authenticity import Authenticity, ChipAnswers, examine_document
+from hardware.card.bac import PrintedKey
 from hardware.card.errors import BadData, CardError
-from hardware.card.identity import citizen_of
+from hardware.card.identity import Holder, holder_of
 from hardware.card.lds import SOD, data_group
-from hardware.card.passive import Verdict, judge, load_anchors, parse_sod, proof_of_chip, unusable
+from hardware.card.mrz import parse_mrz
+from hardware.card.pace import Password
+from hardware.card.passive import SecurityObject, parse_sod
 from hardware.card.pcsc import Pcsc
-from hardware.card.session import Reading, read_card
-from kiosk.citizen import AccessKey, Citizen
+from hardware.card.session import AA_CHALLENGE, AA_RESPONSE, Reading, read_card
+from hardware.card.trust import load_anchors
+from kiosk.citizen import AccessKey
 from kiosk.health import Failure
 from kiosk.i18n import remedy, title
 
 SECONDS = 60.0
-AA_CHALLENGE, AA_RESPONSE = "AA.challenge", "AA.response"
-"""Evidence of Active Authentication beside the files."""
+SHOWN = (
+    "document_code", "issuer", "document_number", "personal_id", "full_name", "birth", "sex", "nationality", "expiry",
+    "issued", "origin", "address",
+)  # fmt: skip
 MAX_FILE = 65_536
 
 
 def read_command(args: argparse.Namespace) -> int:
     """Read the card that lies on the reader and print what it says and what it cost; 0 if it could be read.
 
-    `args`: `number`, `birth` and `expiry` (YYMMDD) as typed, `csca` folder or None, `reader` name, `dump` folder or
-    None, `json`.
+    `args`: the key (`mrz` lines, or `number`, `birth` and `expiry` as YYMMDD, or `can`), `csca` folder or None,
+    `reader` name, `dump` folder or None, `json`.
     """
     try:
-        key = AccessKey(_number(args.number), _yymmdd(args.birth), _yymmdd(args.expiry))
+        key = _key(args)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    started = time.monotonic()
     try:
         with Pcsc() as pcsc, pcsc.card(pcsc.reader(args.reader)) as card:
-            channel = Channel(card.transmit, started + SECONDS)
-            reading = read_card(channel, [key], args.csca, _show_progress)
+            deadline = time.monotonic() + SECONDS
+            channel = Channel(card.transmit, deadline, reset=card.reset, atr=card.atr, largest=card.largest_apdu)
+            reading = read_card(channel, [key], load_anchors(args.csca), _show_progress)
     except CardError as error:
         return _fail(error.failure, as_json=args.json)
-    report = _report(reading) | {"seconds": round(time.monotonic() - started, 3)}
-    if getattr(args, "dump", None) is not None:
-        _dump(reading.citizen.evidence, args.dump)
-    _show(report, as_json=args.json)
+    if args.dump is not None:
+        _dump(reading.evidence, args.dump)
+    _show(_report(reading), as_json=args.json)
     return 0
 
 
@@ -66,14 +70,14 @@ def verify_command(args: argparse.Namespace) -> int:
         print(f"{args.folder}: there is no {SOD.name} in it", file=sys.stderr)
         return 2
     groups = {n: raw for n in range(1, 17) if (raw := files.get(data_group(n).name)) is not None}
-    listed: Container[int] = ()
+    answers = ChipAnswers(None, files.get(AA_CHALLENGE, b""), files.get(AA_RESPONSE, b""))
     try:
-        sod = parse_sod(files[SOD.name])
-        verdict, listed = judge(sod, groups, load_anchors(args.csca), datetime.now(UTC)), sod.hashes
+        sod: SecurityObject | BadData = parse_sod(files[SOD.name])
     except BadData as error:
-        verdict = unusable(error)
-    report = _judged(verdict, listed, groups, files) | {"seconds": round(time.monotonic() - started, 3)}
-    _show(report, as_json=args.json)
+        sod = error
+    found = examine_document(sod, groups, answers, load_anchors(args.csca), datetime.now(UTC))
+    report = _judged(found, _holder_of(groups), sum(map(len, files.values())), started)
+    _show(report | {"grade": report["grade"] if groups else None}, as_json=args.json)
     checks = [*report["protocols"].values(), *report["passive"].values()]
     return 1 if any(check["status"] == "failed" for check in checks) else 0
 
@@ -99,45 +103,23 @@ def _dump(evidence: Mapping[str, bytes], folder: Path) -> None:
         path.write_bytes(content)
 
 
-def _judged(
-    verdict: Verdict, listed: Container[int], groups: Mapping[int, bytes], files: Mapping[str, bytes]
-) -> dict[str, Any]:
-    """The report of files alone: no grade and holder without a data group."""
-    from_files = undetermined("judged from files, there was no chip").as_json()
-    protocols = {
-        "bac": from_files,
-        "pace": from_files,
-        "pa": verdict.passive.overall().as_json(),
-        "ca": proof_of_chip(verdict.passive, listed, 14, proved=None).as_json(),
-        "aa": _active(verdict, listed, groups, files).as_json(),
-    }
+def _judged(found: Authenticity, holder: Holder | None, size: int, started: float) -> dict[str, Any]:
+    """What reads and files alone have in common."""
     return {
-        "grade": verdict.grade.value if groups else None,
-        "problems": list(verdict.problems),
-        "protocols": protocols,
-        "passive": verdict.passive.as_json(),
-        "holder": _holder_of(groups, verdict),
+        "grade": found.grade.value,
+        "problems": list(found.problems),
+        "protocols": found.protocols.as_json(),
+        "passive": found.passive.as_json(),
+        "holder": None if holder is None else _holder(holder),
         "apdus": 0,
-        "bytes": sum(map(len, files.values())),
+        "bytes": size,
+        "seconds": round(time.monotonic() - started, 3),
     }
 
 
-def _active(verdict: Verdict, listed: Container[int], groups: Mapping[int, bytes], files: Mapping[str, bytes]) -> Check:
-    """Active Authentication judged again from its challenge and response."""
-    challenged, response = files.get(AA_CHALLENGE), files.get(AA_RESPONSE)
-    if 15 not in groups or challenged is None or response is None:
-        return proof_of_chip(verdict.passive, listed, 15, proved=None)
+def _holder_of(groups: Mapping[int, bytes]) -> Holder | None:
     try:
-        algorithm = parse_dg14(groups[14]).active_authentication if 14 in groups else None
-        proved = proves_key(key_of_dg15(groups[15]), challenged, response, algorithm)
-    except BadData as error:
-        return undetermined(error.failure.detail)
-    return proof_of_chip(verdict.passive, listed, 15, proved=proved)
-
-
-def _holder_of(groups: Mapping[int, bytes], verdict: Verdict) -> dict[str, Any] | None:
-    try:
-        return _holder(citizen_of(groups, verdict.grade, {}))
+        return holder_of(groups)
     except BadData:
         return None
 
@@ -153,40 +135,19 @@ def _show_progress(share: float) -> None:
 
 
 def _report(reading: Reading) -> dict[str, Any]:
-    citizen = reading.citizen
-    return {
-        "grade": citizen.grade.value,
-        "problems": list(reading.verdict.problems),
-        "protocols": {name: check.as_json() for name, check in _protocols(reading).items()},
-        "passive": reading.verdict.passive.as_json(),
-        "holder": _holder(citizen),
-        "portrait_bytes": len(citizen.portrait),
-        "files": {name: len(content) for name, content in citizen.evidence.items()},
+    report = _judged(reading.authenticity, reading.holder, reading.traffic, 0.0)
+    return report | {
+        "portrait_bytes": len(reading.portrait),
+        "files": {name: len(content) for name, content in reading.evidence.items()},
         "apdus": reading.apdus,
-        "bytes": reading.bytes,
+        "seconds": round(reading.seconds, 3),
     }
 
 
-def _protocols(reading: Reading) -> dict[str, Check]:
-    passive, files = reading.verdict.passive, reading.citizen.evidence
-    listed = [number for number in (14, 15) if data_group(number).name in files]
-    return {
-        "bac": reading.access.bac,
-        "pace": reading.access.pace,
-        "pa": passive.overall(),
-        "ca": proof_of_chip(passive, listed, 14, proved=None),
-        "aa": proof_of_chip(passive, listed, 15, proved=None),
-    }
-
-
-def _holder(citizen: Citizen) -> dict[str, Any]:
-    return {
-        "personal_id": citizen.personal_id,
-        "full_name": citizen.full_name,
-        "birth": citizen.birth.isoformat() if citizen.birth else None,
-        "sex": citizen.sex,
-        "address": citizen.address,
-    }
+def _holder(holder: Holder) -> dict[str, Any]:
+    """What is on the card, but for the sensitive: dates as ISO 8601."""
+    values = ((name, getattr(holder, name)) for name in SHOWN)
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in values}
 
 
 def _lines(report: dict[str, Any]) -> str:
@@ -212,9 +173,31 @@ def _fail(failure: Failure, *, as_json: bool) -> int:
     return 1
 
 
-def _number(text: str) -> str:
-    if not (text.isascii() and text.isdigit() and len(text) in (9, 12)):
-        raise ValueError("--number: allowed are 12 digits, or the last 9")
+def _key(args: argparse.Namespace) -> Key:
+    """The one key given; ValueError tells what is allowed."""
+    typed = (args.number, args.birth, args.expiry)
+    if sum((args.mrz is not None, args.can is not None, any(typed))) != 1:
+        raise ValueError("allowed is one key: --mrz LINES, or --number, --birth and --expiry, or --can NNNNNN")
+    if args.mrz is not None:
+        return _printed("\n".join(args.mrz).upper())
+    if args.can is not None:
+        return Password.from_can(_digits(args.can, "--can", 6))
+    if not all(typed):
+        raise ValueError("--number, --birth, --expiry: allowed are all three together")
+    return AccessKey(_digits(args.number, "--number", 12, 9), _yymmdd(args.birth), _yymmdd(args.expiry))
+
+
+def _printed(lines: str) -> PrintedKey:
+    try:
+        zone = parse_mrz(lines)
+    except BadData as error:
+        raise ValueError(f"--mrz: {error.failure.detail}; allowed: the zone's two or three lines") from None
+    return PrintedKey(zone.document_number, zone.birth, zone.expiry)
+
+
+def _digits(text: str, option: str, *lengths: int) -> str:
+    if not (text.isascii() and text.isdigit() and len(text) in lengths):
+        raise ValueError(f"{option}: allowed are {' or '.join(map(str, lengths))} digits")
     return text
 
 

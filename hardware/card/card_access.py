@@ -3,6 +3,7 @@
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
 
+from asn1crypto.core import ObjectIdentifier
 from asn1crypto.keys import ECDomainParameters
 
 from hardware.card.curves import curve_of
@@ -57,6 +58,16 @@ def parse_card_access(raw: bytes) -> tuple[Offer, ...]:
     groups = dict(STANDARDISED) | dict(filter(None, map(_own_parameters, infos)))
     offers = [offer for info in infos if (offer := _offer(info, groups)) is not None]
     return tuple(sorted(offers, key=lambda offer: offer.weakness))
+
+
+def announced(raw: bytes) -> frozenset[str]:
+    """Every PACE identifier in EF.CardAccess, dotted, known or not; none if it makes no sense."""
+    try:
+        infos = [next(elements(info)) for tag, info in elements(need(raw, CARD_ACCESS.tag)) if tag == 0x30 and info]
+    except BadData:
+        return frozenset()
+    names = (name for tag, name in infos if tag == 0x06 and name.startswith(PACE) and len(name) <= 32)
+    return frozenset(str(ObjectIdentifier.load(encode(0x06, name)).dotted) for name in names)
 
 
 Parts = list[tuple[int, bytes]]

@@ -25,12 +25,13 @@ CA_KEY = "0.4.0.127.0.7.2.2.1."
 AA = "2.23.136.1.1.5"
 PACE = "0.4.0.127.0.7.2.2.4."
 
-DH_BITS = range(1024, 8193)
+DH_BITS = range(1024, 4097)
+"""The agreement over 8192 bits takes seconds; chips have 1024 to 3072 (chip-card reference §9.12)."""
 MAX_INFOS = 64
 DH_PARAMETERS = frozenset({"1.2.840.113549.1.3.1", "1.2.840.10046.2.1"})
 """PKCS #3 (p, g) and X9.42 (p, g, q)."""
 
-SEQUENCE, INTEGER, OID = 0x30, 0x02, 0x06
+SEQUENCE, INTEGER, BIT_STRING, OID = 0x30, 0x02, 0x03, 0x06
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,14 @@ def parse_dg14(raw: bytes) -> SecurityInfos:
         active = [_oid(*parts[1]) for name, parts in infos if name == AA]
         pace = frozenset(name for name, _ in infos if name.startswith(PACE))
     return SecurityInfos(tuple(_paired(keys, offered)), active[0] if active else None, pace)
+
+
+def chip_points(infos: bytes) -> list[bytes]:
+    """The chip's public points in the security infos of EF.CardSecurity; BadData if the structure breaks."""
+    with parsing("EF.CardSecurity"):
+        entries = [_info(value) for tag, value in elements(need(infos, 0x31)) if tag == SEQUENCE]
+        keys = [parts for name, parts in entries if name == CA_KEY + ECDH and parts and parts[0][0] == SEQUENCE]
+        return [need(parts[0][1], BIT_STRING)[1:] for parts in keys]
 
 
 _Parts = list[tuple[int, bytes]]

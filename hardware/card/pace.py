@@ -8,7 +8,7 @@ from enum import IntEnum
 from hmac import compare_digest
 
 from hardware.card.apdu import OK, Channel, Command, Response
-from hardware.card.bac import REFUSED, mrz_information
+from hardware.card.bac import REFUSED, PrintedKey, mrz_information
 from hardware.card.card_access import Offer
 from hardware.card.errors import BadData, CardError
 from hardware.card.groups import Group
@@ -44,7 +44,7 @@ class Password:
     secret: bytes
 
     @classmethod
-    def from_key(cls, key: AccessKey) -> "Password":
+    def from_key(cls, key: AccessKey | PrintedKey) -> "Password":
         """The printed data that also opens by BAC."""
         digest = hashlib.sha1(mrz_information(key).encode("ascii"), usedforsecurity=False).digest()
         return cls(Kind.MRZ, digest)

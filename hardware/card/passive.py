@@ -24,8 +24,8 @@ from hardware.card.trust import load_anchors as load_anchors
 from kiosk.citizen import IdentityGrade
 
 COUNTRY = "VN"
-ISSUING_STATE = "VNM"
 SECURITY_OBJECT = "2.23.136.1.1.1"
+CARD_SECURITY_INFOS = "0.4.0.127.0.7.3.2.1"
 
 
 class _GroupHash(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
@@ -77,6 +77,26 @@ def parse_sod(raw: bytes) -> SecurityObject:
         if not 1 <= len(hashes) <= 16 or not set(hashes) <= set(range(1, 17)) or len(hashes) != len(listed):
             raise BadData("EF.SOD: impossible data groups")
         return SecurityObject(signed, content, security["hash_algorithm"]["algorithm"].native, hashes)
+
+
+@dataclass(frozen=True, slots=True)
+class CardSecurity:
+    """Security infos that their signer vouches for, and whether a trusted issuer vouches for the signer."""
+
+    content: bytes
+    chain: Check
+
+
+def card_security(raw: bytes, trust: TrustStore, now: datetime) -> CardSecurity:
+    """EF.CardSecurity (Doc 9303-10 §3.11.4), its signature verified; BadData if it is wrong or missing."""
+    if not raw:
+        raise BadData("EF.CardSecurity is missing")
+    with parsing("EF.CardSecurity"):
+        statement = verified_content(cms.ContentInfo.load(raw)["content"], CARD_SECURITY_INFOS)
+        _, chain = trust.issuer_of(statement.signer, now, statement.signed_at)
+        if chain and (revoked := trust.revocation(statement.signer, now)).failed:
+            chain = revoked
+    return CardSecurity(statement.content, chain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 Any error is final: the session is over, nothing more may be read with it (chip-card reference §9.4).
 """
 
+from dataclasses import replace
 from hmac import compare_digest
 from typing import Protocol
 
@@ -17,9 +18,9 @@ from hardware.card.tlv import elements, encode
 
 MASKED = 0x0C
 """The class bits of a protected command."""
-
-
 MAC_SIZE = 8
+SHORT, EXTENDED = 256, 65_536
+"""The most bytes of an answer without its status word."""
 
 
 class BlockCipher(Protocol):
@@ -27,8 +28,6 @@ class BlockCipher(Protocol):
 
     block: int
     """Bytes of a block, and of the send sequence counter."""
-    largest_read: int
-    """The most plain bytes whose protected answer still fits 256."""
 
     def encrypt(self, data: bytes, counter: bytes = b"") -> bytes:
         """CBC over whole blocks; the vector comes from `counter` (AES), or is zero."""
@@ -47,7 +46,6 @@ class TripleDes:
     """Two-key 3DES in CBC with a zero vector, and the retail MAC (ISO/IEC 9797-1 MAC 3) over padded data."""
 
     block = 8
-    largest_read = 231
 
     def __init__(self, key_enc: bytes, key_mac: bytes) -> None:
         self._enc = TripleDES(key_enc + key_enc[:8])
@@ -75,7 +73,6 @@ class Aes:
     """AES in CBC whose vector is the enciphered counter (§9.8.6.1), and CMAC cut to eight bytes."""
 
     block = 16
-    largest_read = 223
 
     def __init__(self, key_enc: bytes, key_mac: bytes) -> None:
         self._enc = AES(key_enc)
@@ -126,26 +123,42 @@ def unpad(data: bytes) -> bytes:
     return bare[:-1]
 
 
+class Unprotected(BadData):
+    """The chip answered a bare status word: it has ended the session, and says why."""
+
+    def __init__(self, sw: int) -> None:
+        super().__init__(f"secure messaging: unprotected answer {sw:04X}")
+        self.sw = sw
+
+
 class SecureMessaging:
     """The terminal's side of one session. `ssc` is the send sequence counter before the first command, one block."""
 
     def __init__(self, cipher: BlockCipher, ssc: bytes) -> None:
         self._cipher: BlockCipher | None = cipher
         self._ssc = int.from_bytes(ssc, "big")
-        self.largest_read = cipher.largest_read
+        self._block = cipher.block
+
+    def largest_read(self, answer: int = SHORT) -> int:
+        """The most plain bytes whose protected answer still fits so many (status word not counted)."""
+        overhead = 4 + 2 + MAC_SIZE + (4 if answer <= SHORT else 5)  # DO 99, DO 8E, header and indicator of DO 87
+        return (answer - overhead) // self._block * self._block - 1
 
     def protect(self, command: Command) -> Command:
-        """The command as it goes over the wire."""
+        """The command as it goes over the wire; in extended form where its plain answer needs it."""
         cipher = self._live()
         counter = self._next(cipher)
+        long = (command.le or 0) > SHORT
         body = b""
         if command.data:
-            body += encode(0x87, b"\x01" + cipher.encrypt(pad(command.data, cipher.block), counter))
+            cryptogram = cipher.encrypt(pad(command.data, cipher.block), counter)
+            body += encode(0x85, cryptogram) if command.ins & 1 else encode(0x87, b"\x01" + cryptogram)
         if command.le is not None:
-            body += encode(0x97, bytes([command.le & 0xFF]))
+            octets = 2 if long else 1
+            body += encode(0x97, (command.le % (1 << 8 * octets)).to_bytes(octets, "big"))
         masked = Command(command.cla | MASKED, command.ins, command.p1, command.p2)
         mac = cipher.mac(counter + pad(masked.header, cipher.block) + body)
-        return Command(masked.cla, masked.ins, masked.p1, masked.p2, body + encode(0x8E, mac), 256)
+        return replace(masked, data=body + encode(0x8E, mac), le=EXTENDED if long else SHORT)
 
     def unprotect(self, response: Response) -> Response:
         """The answer behind its protection; BadData ends the session for good."""
@@ -159,8 +172,10 @@ class SecureMessaging:
         parts = list(elements(response.data))
         tags = [tag for tag, _ in parts]
         found = dict(parts)
-        if tags not in ([0x87, 0x99, 0x8E], [0x99, 0x8E]):
-            raise BadData(f"secure messaging: unprotected answer {response.sw:04X}")
+        if not parts:
+            raise Unprotected(response.sw)
+        if tags not in ([0x87, 0x99, 0x8E], [0x85, 0x99, 0x8E], [0x99, 0x8E]):
+            raise BadData(f"secure messaging: malformed answer {response.sw:04X}")
         covered = response.data[: -2 - MAC_SIZE]
         counter = self._next(cipher)
         if not compare_digest(cipher.mac(counter + covered), found[0x8E]):
@@ -168,15 +183,17 @@ class SecureMessaging:
         sw = int.from_bytes(found[0x99], "big")
         if len(found[0x99]) != 2 or sw != response.sw:
             raise BadData("secure messaging: the outer status word differs")
-        return Response(self._plain(cipher, found.get(0x87), counter), sw)
+        if 0x85 in found:  # of odd instructions: no padding indicator (ISO/IEC 7816-4 §10.3)
+            return Response(self._plain(cipher, found[0x85], counter), sw)
+        if found.get(0x87, b"\x01")[:1] != b"\x01":
+            raise BadData("secure messaging: unknown padding")
+        return Response(self._plain(cipher, found[0x87][1:], counter) if 0x87 in found else b"", sw)
 
     @staticmethod
-    def _plain(cipher: BlockCipher, cryptogram: bytes | None, counter: bytes) -> bytes:
-        if cryptogram is None:
-            return b""
-        if cryptogram[:1] != b"\x01" or len(cryptogram) % cipher.block != 1 or len(cryptogram) == 1:
+    def _plain(cipher: BlockCipher, cryptogram: bytes, counter: bytes) -> bytes:
+        if not cryptogram or len(cryptogram) % cipher.block:
             raise BadData("secure messaging: malformed cryptogram")
-        return unpad(cipher.decrypt(cryptogram[1:], counter))
+        return unpad(cipher.decrypt(cryptogram, counter))
 
     def _live(self) -> BlockCipher:
         if self._cipher is None:

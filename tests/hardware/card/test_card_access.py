@@ -206,7 +206,7 @@ def test_any_error_under_secure_messaging_ends_the_session(algorithm: Algorithm,
 def test_the_largest_read_just_fits_a_short_answer(algorithm: Algorithm, most: int):
     applet = card(PaceProfile(algorithm=algorithm))
     session, _ = open_chip(Channel(applet.process), [KEY])
-    assert session.largest_read == most
+    assert session.largest_read() == most
     sizes = []
     for le in (most, most + 1):
         raw = applet.process(session.protect(Command(0, 0xB0, 0x80 | COM.sfi, 0, le=le)).encode())

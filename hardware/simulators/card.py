@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from hardware.simulators.personalisation.applet import Applet
-from hardware.simulators.personalisation.files import card_files
 from hardware.simulators.personalisation.issuer import Issuer
-from hardware.simulators.personalisation.pace import PaceProfile
+from hardware.simulators.personalisation.maker import make_card
+from hardware.simulators.personalisation.master_file import answer_to_reset
 from hardware.simulators.personalisation.person import Personalisation, load_people
+from hardware.simulators.personalisation.traits import ALL_QUIRKS
 from hardware.simulators.simulator import Simulator, UnknownAction
 from kiosk.citizen import NO_EXPIRY
 
-ATR = bytes.fromhex("3B80800101")
-"""A contactless card without historical bytes (PC/SC part 3 §3.1.3.2.3)."""
 BABBLE = bytes(40)
 """Longer than any answer-to-reset may be: power-up fails, and PC/SC calls the card mute."""
 POWER_OFF, POWER_ON, RESET, GET_ATR = 0, 1, 2, 4
@@ -36,7 +35,7 @@ class CardSimulator(Simulator):
 
     name = "card"
     actions: Mapping[str, str] = {
-        "lay": "lay down {card}",
+        "lay": "lay down {card}, with {quirk} if given",
         "lift": "take the card away",
         "lift_after": "take the card away after {bytes} more bytes of answers",
         "mute": "{on}: the card does not start up, as if it lay the wrong way round",
@@ -53,6 +52,7 @@ class CardSimulator(Simulator):
         self.issuer = issuer or Issuer()
         self._address = (host, port)
         self._lying: str | None = None
+        self._quirk = ""
         self._applet: Applet | None = None
         self._connection: asyncio.Task[None] | None = None
         self._left: int | None = None
@@ -61,7 +61,8 @@ class CardSimulator(Simulator):
         self._lifted = 0.0
 
     def write_csca(self, folder: Path) -> Path:
-        """Put the test CSCA's certificate into a trust folder; returns the file."""
+        """Put the test CSCA's certificate and its revocation list into a trust folder; returns the certificate."""
+        self.issuer.write_crl(folder)
         return self.issuer.write_csca(folder)
 
     async def start(self) -> None:
@@ -86,13 +87,19 @@ class CardSimulator(Simulator):
             }
             for name, person in self.people.items()
         ]
-        return {"card": self._lying, "mute": self._mute, "cards": cards}
+        return {
+            "card": self._lying,
+            "quirk": self._quirk,
+            "mute": self._mute,
+            "cards": cards,
+            "quirks": list(ALL_QUIRKS),
+        }
 
     async def act(self, action: str, **parameters: Any) -> None:
         """Do one of `actions`; raises UnknownAction."""
         match action, parameters:
-            case "lay", {"card": str(card), **rest} if card in self.people and not rest and self._running:
-                await self._lay(card)
+            case "lay", {"card": str(card), **rest} if card in self.people and self._running and _quirk_in(rest):
+                await self._lay(card, **rest)
             case "lift", {**rest} if not rest:
                 await self._lift()
             case "lift_after", {"bytes": int(count), **rest} if count >= 0 and not rest:
@@ -100,14 +107,14 @@ class CardSimulator(Simulator):
             case "mute", {"on": bool(on), **rest} if not rest:
                 self._mute = on
             case _:
-                raise UnknownAction(f"{action} {parameters}: allowed are {dict(self.actions)}")
+                raise UnknownAction(
+                    f"{action} {parameters}: allowed are {dict(self.actions)}; quirks: {', '.join(ALL_QUIRKS)}"
+                )
 
-    async def _lay(self, card: str) -> None:
+    async def _lay(self, card: str, quirk: str = "") -> None:
         await self._lift()
-        person = self.people[card]
-        files = await asyncio.to_thread(card_files, person, self.issuer)
-        self._applet = Applet(files, person.key, PaceProfile() if person.pace else None)
-        self._lying = card
+        self._applet = await asyncio.to_thread(make_card, self.people[card], self.issuer, quirk)
+        self._lying, self._quirk = card, quirk
         self._connection = asyncio.create_task(self._stay())
 
     async def _lift(self) -> None:
@@ -121,7 +128,7 @@ class CardSimulator(Simulator):
         """Nothing lies on the reader any more."""
         if self._lying is not None:
             self._lifted = time.monotonic()
-        self._lying, self._applet, self._left = None, None, None
+        self._lying, self._quirk, self._applet, self._left = None, "", None, None
 
     async def _stay(self) -> None:
         """Lie on the reader until taken away, also across restarts of the daemon."""
@@ -145,6 +152,8 @@ class CardSimulator(Simulator):
             answer = self._answer(applet, message)
             if answer is None:
                 continue
+            if len(message) > 1:
+                await asyncio.sleep(applet.traits.seconds_per_command)
             if self._taken_by(len(answer)):
                 self._leave()
                 return
@@ -160,7 +169,7 @@ class CardSimulator(Simulator):
             applet.reset()
         if control != GET_ATR:
             return None
-        return BABBLE if self._mute else ATR
+        return BABBLE if self._mute else answer_to_reset(applet.traits)
 
     def _taken_by(self, size: int) -> bool:
         """Whether the hand that takes the card away is faster than these bytes."""
@@ -168,3 +177,8 @@ class CardSimulator(Simulator):
             return False
         self._left -= size
         return self._left < 0
+
+
+def _quirk_in(parameters: Mapping[str, Any]) -> bool:
+    """Whether there is nothing else in it than perhaps a quirk that we know."""
+    return not parameters or (set(parameters) == {"quirk"} and parameters["quirk"] in ("", *ALL_QUIRKS))

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from hardware.simulators.camera import CameraSimulator
@@ -11,15 +12,35 @@ from hardware.simulators.dock import Dock
 from hardware.simulators.pcscd import Pcscd
 from hardware.simulators.printer import PrinterSimulator
 from hardware.simulators.scanner import ScannerSimulator
+from hardware.simulators.serial_reader import SerialReaderSimulator
 from hardware.simulators.simulator import Simulator
+from hardware.simulators.vendor_reader import VendorReaderSimulator
 from hardware.simulators.wire import Wire
-from kiosk.config import Settings
+from kiosk.config import ConfigError, Settings
+
+LOOPBACK = ("127.0.0.1", "localhost")
+
+
+def card_simulator(settings: Settings) -> CardSimulator | VendorReaderSimulator:
+    """The far end of the configured card reader; raises ConfigError if that is a real one."""
+    card, cards = settings.card, settings.simulators.cards
+    if card.kind == "serial":
+        return SerialReaderSimulator(cards, Path(card.address))
+    if card.kind == "network":
+        from hardware.simulators.network_reader import NetworkReaderSimulator  # most kiosks never need Socket.IO
+
+        address = urlsplit(card.address)
+        if address.hostname not in LOOPBACK:
+            raise ConfigError(f"card.address is {card.address!r}; allowed for the simulator: https://127.0.0.1:port")
+        assert card.certificate is not None
+        return NetworkReaderSimulator(cards, card.certificate, address.port or 443)
+    return CardSimulator(cards)
 
 
 def simulators(settings: Settings) -> list[Simulator]:
     """One simulator for every wire of the configuration; nothing is started yet."""
     ours = settings.simulators
-    card = CardSimulator(ours.cards)
+    card = card_simulator(settings)
     ours.csca.mkdir(parents=True, exist_ok=True)
     for old in ours.csca.iterdir():  # the issuer of the last start has lost its key
         old.unlink()
@@ -52,7 +73,8 @@ async def simulate(settings: Settings) -> None:
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, ended.set)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(Pcscd())
+        if settings.card.kind == "pcsc":
+            await stack.enter_async_context(Pcscd())
         parts = simulators(settings)
         for part in parts:
             await part.start()

@@ -1,13 +1,16 @@
 """The files of a virtual card (Doc 9303-10; DG13: chip-card reference §2.3)."""
 
-import struct
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hardware.card.lds import COM, GROUP_TAGS, SOD, data_group
 from hardware.card.tlv import encode
+from hardware.simulators.personalisation.chip_keys import security_groups
+from hardware.simulators.personalisation.details import DOCUMENT, PERSONAL, details
+from hardware.simulators.personalisation.faces import dg2
 from hardware.simulators.personalisation.issuer import Issuer
 from hardware.simulators.personalisation.person import Personalisation
-from hardware.simulators.personalisation.portrait import HEIGHT, WIDTH, portrait_jpeg
+from hardware.simulators.personalisation.portrait import portrait
 
 Content = Mapping[int, bytes]
 """File contents by short identifier."""
@@ -16,18 +19,30 @@ Content = Mapping[int, bytes]
 def card_files(person: Personalisation, issuer: Issuer) -> dict[int, bytes]:
     """Every file of a person's card by short identifier, EF.SOD signed by `issuer`."""
     groups = data_groups(person)
-    return groups | {COM.sfi: _com(groups), SOD.sfi: issuer.sign(groups)}
+    files = groups | {COM.sfi: _com(groups), SOD.sfi: issuer.sign(groups)}
+    traits = person.chip.traits()
+    if traits.swapped:
+        files[2] = _portrait_of(replace(person, look=person.look.stranger()))
+    if traits.lies_in_length:
+        files[2] = _longer(files[2])
+    return files
 
 
 def data_groups(person: Personalisation) -> dict[int, bytes]:
-    """DG1, DG2, DG3, DG13 and what else the person's card has, by number."""
+    """DG1, DG2, DG3, DG13 and what else the person's card and its chip have, by number."""
+    chip, holder = person.chip, person.personal_id
     groups = {
         1: encode(0x61, encode(0x5F1F, "".join(person.mrz.lines()).encode())),
-        2: _dg2(portrait_jpeg(person.look, int(person.personal_id))),
+        2: _portrait_of(person),
         3: encode(0x63, encode(0x7F61, encode(0x02, b"\x00"))),
         13: _dg13(person),
     }
-    return dict(sorted((groups | dict(person.extra_groups)).items()))
+    if person.dg11:
+        groups[11] = details(11, PERSONAL, person.dg11)
+    if person.dg12:
+        groups[12] = details(12, DOCUMENT, person.dg12)
+    groups |= security_groups(chip.secrets(holder), chip.profile(holder)) | dict(person.extra_groups)
+    return dict(sorted(groups.items()))
 
 
 def _com(groups: Content) -> bytes:
@@ -36,21 +51,15 @@ def _com(groups: Content) -> bytes:
     return encode(COM.tag, encode(0x5F01, b"0107") + encode(0x5F36, b"040000") + encode(0x5C, tags))
 
 
-def _dg2(image: bytes) -> bytes:
-    """One face in a biometric template (CBEFF) holding an ISO/IEC 19794-5 record."""
-    header = b"".join(
-        encode(tag, value)
-        for tag, value in ((0x80, b"\x01\x01"), (0x81, b"\x02"), (0x87, b"\x01\x01"), (0x88, b"\x00\x08"))
-    )
-    template = encode(0x7F60, encode(0xA1, header) + encode(0x5F2E, _face_record(image)))
-    return encode(data_group(2).tag, encode(0x7F61, encode(0x02, b"\x01") + template))
+def _portrait_of(person: Personalisation) -> bytes:
+    form = person.chip.portrait
+    return dg2(portrait(person.look, int(person.personal_id), form), form)
 
 
-def _face_record(image: bytes) -> bytes:
-    """Facial record header, facial information, image information (all unspecified but type and size), image."""
-    picture = struct.pack(">BBHHBBHH", 1, 0, WIDTH, HEIGHT, 1, 2, 0, 0) + image
-    facial = struct.pack(">IH14x", 20 + len(picture), 0) + picture
-    return struct.pack(">4s4sIH", b"FAC\0", b"010\0", 14 + len(facial), 1) + facial
+def _longer(raw: bytes) -> bytes:
+    """The same file, whose header promises 500 bytes more."""
+    size = int.from_bytes(raw[2:4], "big")
+    return raw[:2] + (size + 500).to_bytes(2, "big") + raw[4:]
 
 
 def _dg13(person: Personalisation) -> bytes:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,21 +16,52 @@ from cryptography.x509.oid import NameOID
 from hardware.card.tlv import encode
 
 SECURITY_OBJECT = "2.23.136.1.1.1"
+SECURITY_INFOS = "0.4.0.127.0.7.3.2.1"
 FILE_NAME = "test-csca.cer"
+CRL_NAME = "test-csca.crl"
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Authority:
+    """A CSCA."""
+
+    country: str
+    name: x509.Name
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
+    certificate: x509.Certificate
+    start: datetime
 
 
 class Issuer:
     """Issues virtual cards. Two issuers bear the same names but have different keys: neither vouches for the other."""
 
-    def __init__(self, country: str = "VN", signer_days: int = 3650) -> None:
-        """`signer_days` until the document signer expires; negative: it has already."""
-        csca_key = ec.generate_private_key(ec.SECP384R1())
+    def __init__(self, country: str = "VN", signer_days: int = 3650, csca: _Authority | None = None) -> None:
+        """`signer_days` until the document signer expires; negative: it has already. `csca` None makes a new one."""
+        self._authority = csca or _authority(country)
+        self.csca = self._authority.certificate
         self._signer_key = ec.generate_private_key(ec.SECP256R1())
-        names = (_name(country, "TEST CSCA"), _name(country, "TEST Document Signer"))
-        start = datetime.now(UTC) - timedelta(days=400)
-        csca_end, signer_end = start + timedelta(days=5475), datetime.now(UTC) + timedelta(days=signer_days)
-        self.csca = _certificate(names[0], csca_key, names[0], csca_key, (start, csca_end))
-        self._signer = _certificate(names[0], csca_key, names[1], self._signer_key, (start, signer_end))
+        by, end = self._authority, datetime.now(UTC) + timedelta(days=signer_days)
+        subject = _name(by.country, "TEST Document Signer")
+        self._signer = _certificate(by.name, by.key, subject, self._signer_key, (by.start, end))
+        self._variants: dict[str, Issuer] = {}
+
+    @property
+    def serial_number(self) -> int:
+        """Of the document signer's certificate."""
+        return self._signer.serial_number
+
+    def variant(self, kind: str) -> "Issuer":
+        """This issuer with something wrong about its document signer (`traits.ISSUERS`); itself for "".
+
+        An expired or a revoked signer is another one of the same CSCA, an unknown one has another CSCA.
+        """
+        if not kind:
+            return self
+        if kind not in self._variants:
+            country, csca = self._authority.country, None if kind == "unknown" else self._authority
+            self._variants[kind] = Issuer(country, -1 if kind == "expired" else 3650, csca)
+        return self._variants[kind]
 
     def write_csca(self, folder: Path) -> Path:
         """Put the CSCA certificate (DER) into a trust folder, which is made if missing; returns the file."""
@@ -38,10 +70,38 @@ class Issuer:
         path.write_bytes(self.csca.public_bytes(serialization.Encoding.DER))
         return path
 
+    def write_crl(self, folder: Path) -> Path:
+        """Put the CSCA's revocation list (DER), which names the revoked signer, beside it; returns the file."""
+        now = datetime.now(UTC)
+        serial = self.variant("revoked").serial_number
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - DAY).build()
+        key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._authority.key.public_key())
+        listed = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._authority.name)
+            .last_update(now - DAY)
+            .next_update(now + 365 * DAY)
+            .add_extension(key, critical=False)
+            .add_extension(x509.CRLNumber(1), critical=False)
+            .add_revoked_certificate(entry)
+            .sign(self._authority.key, hashes.SHA256())
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / CRL_NAME
+        path.write_bytes(listed.public_bytes(serialization.Encoding.DER))
+        return path
+
     def sign(self, groups: Mapping[int, bytes]) -> bytes:
         """EF.SOD over whole data group files (Doc 9303-10 §4.6.2)."""
-        content = _security_object(groups)
-        attributes = _signed_attributes(content)
+        return encode(0x77, self._signed(SECURITY_OBJECT, _security_object(groups)))
+
+    def sign_card_security(self, infos: bytes) -> bytes:
+        """EF.CardSecurity over SecurityInfos (Doc 9303-10 §3.11.4): a bare ContentInfo, no file tag around it."""
+        return self._signed(SECURITY_INFOS, infos)
+
+    def _signed(self, kind: str, content: bytes) -> bytes:
+        """SignedData with content of this type, by the document signer."""
+        attributes = _signed_attributes(kind, content)
         signature = self._signer_key.sign(attributes.dump(), ec.ECDSA(hashes.SHA256()))
         certificate = asn1_x509.Certificate.load(self._signer.public_bytes(serialization.Encoding.DER))
         signer = cms.SignerInfo(
@@ -60,12 +120,19 @@ class Issuer:
         signed = {
             "version": "v3",
             "digest_algorithms": [{"algorithm": "sha256"}],
-            "encap_content_info": {"content_type": SECURITY_OBJECT, "content": core.ParsableOctetString(content)},
+            "encap_content_info": {"content_type": kind, "content": core.ParsableOctetString(content)},
             "certificates": [certificate],
             "signer_infos": [signer],
         }
-        info = cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(signed)})
-        return encode(0x77, info.dump())
+        return bytes(cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(signed)}).dump())
+
+
+def _authority(country: str) -> _Authority:
+    """A new CSCA of fifteen years, made some time ago."""
+    key, name = ec.generate_private_key(ec.SECP384R1()), _name(country, "TEST CSCA")
+    start = datetime.now(UTC) - 400 * DAY
+    certificate = _certificate(name, key, name, key, (start, start + 5475 * DAY))
+    return _Authority(country, name, key, certificate, start)
 
 
 def _security_object(groups: Mapping[int, bytes]) -> bytes:
@@ -77,11 +144,11 @@ def _security_object(groups: Mapping[int, bytes]) -> bytes:
     return encode(0x30, encode(0x02, b"\x00") + algorithm + encode(0x30, hashed))
 
 
-def _signed_attributes(content: bytes) -> cms.CMSAttributes:
+def _signed_attributes(kind: str, content: bytes) -> cms.CMSAttributes:
     digest = hashlib.sha256(content).digest()
     return cms.CMSAttributes(
         [
-            {"type": "content_type", "values": [SECURITY_OBJECT]},
+            {"type": "content_type", "values": [kind]},
             {"type": "message_digest", "values": [digest]},
         ]
     )

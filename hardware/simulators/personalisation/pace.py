@@ -59,7 +59,10 @@ class ChipPace:
 
     def set_template(self, data: bytes) -> int:
         """MSE:Set AT."""
-        parts = dict(elements(data))
+        try:
+            parts = dict(elements(data))
+        except BadData:
+            return WRONG_DATA
         if parts.get(0x80) != self._offer.protocol or parts.get(0x84, b"") not in (
             b"",
             bytes([self._offer.parameters]),

@@ -8,25 +8,17 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from hardware.card.mrz import Mrz, yymmdd
+from hardware.simulators.personalisation.chip import Chip, ChipError, parse_chip
+from hardware.simulators.personalisation.details import DOCUMENT, PERSONAL
+from hardware.simulators.personalisation.look import Hair, Look
 from kiosk.citizen import NO_EXPIRY, AccessKey, valid_personal_id
 from kiosk.text import fold, nfc
 
-Hair = Literal["long", "short", "bob"]
+NEVER = "không thời hạn"
 
 
 class PersonError(ValueError):
     """A card file is wrong; the message names file, key and what is allowed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How the drawn portrait looks; colours are `#rrggbb`."""
-
-    hair: Hair
-    hair_colour: str = "#1d1a1c"
-    skin: str = "#e3b48f"
-    clothes: str = "#2d3f5e"
-    glasses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +40,18 @@ class Personalisation:
     father: str = ""
     mother: str = ""
     spouse: str = ""
-    pace: bool = False
-    """Whether the chip also opens by PACE."""
+    chip: Chip = field(default_factory=Chip)
+    dg11: Mapping[str, str] = field(default_factory=dict)
+    """Fields of EF.DG11 by the names of `details.PERSONAL`; the file is there if there are any."""
+    dg12: Mapping[str, str] = field(default_factory=dict)
+    """Likewise of EF.DG12, `details.DOCUMENT`."""
     extra_groups: Mapping[int, bytes] = field(default_factory=dict)
-    """More data groups (DG14, DG15), whole files."""
+    """More data groups, whole files; they stand before those that the chip brings."""
+
+    @property
+    def pace(self) -> bool:
+        """Whether the chip also opens by PACE."""
+        return self.chip.pace is not None
 
     @property
     def key(self) -> AccessKey:
@@ -92,8 +92,7 @@ def load_person(path: Path) -> Personalisation:
         raw = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise PersonError(f"{path}: {error}") from None
-    look = raw.pop("look", {})
-    person: Personalisation = _built(Personalisation, raw | {"look": _built(Look, look, f"{path}: look.")}, f"{path}: ")
+    person: Personalisation = _built(Personalisation, raw | _tables(raw, path), f"{path}: ")
     if not valid_personal_id(person.personal_id):
         raise PersonError(f"{path}: personal_id is {person.personal_id!r}; allowed: twelve digits, the fourth 0 to 3")
     if person.sex not in ("Nam", "Nữ"):
@@ -103,13 +102,37 @@ def load_person(path: Path) -> Personalisation:
     return person
 
 
+def _tables(raw: dict[str, Any], path: Path) -> dict[str, Any]:
+    """What the file says in tables, and «không thời hạn» for a card that holds for ever."""
+    if raw.get("expiry") == NEVER:
+        del raw["expiry"]
+    found: dict[str, Any] = {"look": _built(Look, _table(raw, "look", path), f"{path}: look.")}
+    try:
+        found["chip"] = parse_chip(_table(raw, "chip", path))
+    except ChipError as error:
+        raise PersonError(f"{path}: chip.{error}") from None
+    for name, known in (("dg11", PERSONAL), ("dg12", DOCUMENT)):
+        found[name] = _table(raw, name, path)
+        for key, value in found[name].items():
+            if key not in known or not isinstance(value, str):
+                raise PersonError(f"{path}: {name}.{key} is {value!r}; allowed: a str in {', '.join(known)}")
+    return found
+
+
+def _table(raw: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    table = raw.pop(name, {})
+    if not isinstance(table, dict):
+        raise PersonError(f"{path}: {name} is {table!r}; allowed: a table")
+    return table
+
+
 def _built(kind: type[Any], raw: dict[str, Any], where: str) -> Any:
     types = {f.name: (date if f.name in _DATES else bool if f.name in _FLAGS else None) for f in fields(kind)}
     types.pop("extra_groups", None)
     for key, value in raw.items():
         if key not in types:
             raise PersonError(f"{where}{key} is unknown; allowed: {', '.join(sorted(types))}")
-        wanted = types[key] or (Look if key == "look" else str)
+        wanted = types[key] or _TABLES.get(key, str)
         if type(value) is not wanted:
             raise PersonError(f"{where}{key} is {value!r}; allowed: a {wanted.__name__}")
     try:
@@ -119,7 +142,8 @@ def _built(kind: type[Any], raw: dict[str, Any], where: str) -> Any:
 
 
 _DATES = ("birth", "issued", "expiry")
-_FLAGS = ("glasses", "pace")
+_FLAGS = ("glasses",)
+_TABLES: Mapping[str, type[Any]] = {"look": Look, "chip": Chip, "dg11": dict, "dg12": dict}
 
 
 def load_people(folder: Path) -> dict[str, Personalisation]:

@@ -2,10 +2,12 @@
 
 import io
 import random
+from collections.abc import Mapping
+from typing import Any
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from hardware.simulators.personalisation.person import Look
+from hardware.simulators.personalisation.look import Look
 
 WIDTH, HEIGHT = 240, 320
 SCALE = 3
@@ -19,8 +21,28 @@ BODY: Box = (24, 240, 216, 420)
 FACE: Box = (74, 64, 166, 210)
 
 
+FORMS: Mapping[str, Mapping[str, Any]] = {
+    "jpeg": {"format": "JPEG", "quality": 90},
+    "jpeg2000": {"format": "JPEG2000", "quality_mode": "rates", "quality_layers": [14]},
+    "codestream": {"format": "JPEG2000", "no_jp2": True, "quality_mode": "rates", "quality_layers": [14]},
+    "iso39794": {"format": "JPEG", "quality": 90},
+}
+"""How a picture is encoded: what Pillow is told. The last is a JPEG in the newer record around it."""
+
+
 def portrait_jpeg(look: Look, seed: int) -> bytes:
     """A JPEG of 240×320 pixels, 12–20 kB. The same look and seed give the same picture."""
+    return portrait(look, seed, "jpeg")
+
+
+def portrait(look: Look, seed: int, form: str) -> bytes:
+    """The same picture in one of `FORMS`; JPEG 2000, in its file or as the bare codestream, has about 16 kB."""
+    file = io.BytesIO()
+    _drawn(look, seed).save(file, **FORMS[form])
+    return file.getvalue()
+
+
+def _drawn(look: Look, seed: int) -> Image.Image:
     picture = _backdrop()
     _draw_hair_behind(picture, look)
     _draw_shoulders(picture, look)
@@ -28,10 +50,7 @@ def portrait_jpeg(look: Look, seed: int) -> bytes:
     _draw_hair_front(picture, look)
     if look.glasses:
         _draw_glasses(picture)
-    small = _grain(picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS), seed)
-    file = io.BytesIO()
-    small.save(file, "JPEG", quality=90)
-    return file.getvalue()
+    return _grain(picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS), seed)
 
 
 def _scaled(box: Box) -> Box:

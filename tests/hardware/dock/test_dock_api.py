@@ -33,11 +33,20 @@ async def test_an_action_moves_the_simulator_and_answers_with_its_new_state(dock
     assert (await post(dock, "/api/card/lift")).json()["card"] is None
 
 
+async def test_a_card_is_laid_with_something_wrong_about_it_if_that_is_asked_for(dock, desk):
+    answer = await post(dock, "/api/card/lay", json={"card": "du", "quirk": "cloned"})
+    assert (answer.status_code, answer.json()["quirk"]) == (200, "cloned")
+    refused = await post(dock, "/api/card/lay", json={"card": "du", "quirk": "bewitched"})
+    assert refused.status_code == 400
+    assert "cloned" in refused.json()["error"]
+    assert (await post(dock, "/api/card/lay", json={"card": "du"})).json()["quirk"] == ""
+
+
 async def test_state_and_actions_of_every_simulator_are_listed(dock):
     state = (await get(dock, "/api/state")).json()
     assert "NGUYỄN THỊ MẪU" in [card["holder"] for card in state["card"]["cards"]]
     assert (state["printer"]["paper"], state["wire-queue"]["connected"]) == ("ok", True)
-    assert (await get(dock, "/api/actions")).json()["card"]["lay"] == "lay down {card}"
+    assert (await get(dock, "/api/actions")).json()["card"]["lay"] == "lay down {card}, with {quirk} if given"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +55,7 @@ async def test_state_and_actions_of_every_simulator_are_listed(dock):
         ("/api/toaster/lay", b"", "there is no simulator 'toaster'; there are: card, printer, scanner, wire-queue"),
         ("/api/card/fly", b"", "card cannot 'fly'; it can: lay, lift, lift_after, mute"),
         ("/api/card/lay", b'{"card": "gold"}', "lay {'card': 'gold'}: allowed are "),
-        ("/api/card/lay", b'{"crad": "mau"}', "'crad' is no parameter of this action; it takes: card"),
+        ("/api/card/lay", b'{"crad": "mau"}', "'crad' is no parameter of this action; it takes: card, quirk"),
         ("/api/card/lift", b'{"self": 1}', "'self' is no parameter of this action; it takes: none"),
         ("/api/card/lay", b"card=mau", "the parameters must be a JSON object"),
         ("/api/card/lay", b"[" * 4000, "the parameters must be a JSON object"),
@@ -187,6 +196,7 @@ async def test_every_action_with_impossible_values_is_refused_and_never_breaks_t
         for action, line in simulator.actions.items():
             for value in ({"x": 1}, None, -1, "", "?", 1e999):
                 body = {"card": value, "paper": value, "on": value, "bytes": value, "lines": value, "data": value}
+                body["quirk"] = value
                 wanted = {key: body[key] for key in body if f"{{{key}}}" in line}
                 if wanted:
                     answer = await post(whole_dock, f"/api/{name}/{action}", data=json.dumps(wanted))

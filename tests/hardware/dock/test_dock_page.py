@@ -7,6 +7,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 CHROMEDRIVER = "/usr/bin/chromedriver"
@@ -61,6 +62,21 @@ async def test_a_click_lays_the_card_down_and_the_page_shows_it(dock, desk, brow
 
     await in_browser(steps)
     assert desk["card"].state()["card"] == "mau"
+
+
+async def test_a_quirk_chosen_on_the_page_goes_along_with_the_card(dock, desk, browser):
+    def steps():
+        browser.get(dock.url)
+        until_text(browser, "#live", "live")
+        Select(element(browser, "select[name=quirk]")).select_by_value("issuer_unknown")
+        element(browser, LAY).click()
+        until_text(browser, READER, "card on the reader: issuer unknown")
+        Select(element(browser, "select[name=quirk]")).select_by_index(0)
+        element(browser, LAY).click()
+        until_text(browser, READER, "card on the reader")
+
+    await in_browser(steps)
+    assert desk["card"].state()["quirk"] == ""
 
 
 async def test_a_change_by_someone_else_shows_without_a_reload(dock, desk, browser):
@@ -125,7 +141,7 @@ async def test_everything_fits_and_every_control_is_large_enough(whole_dock, bro
         for width in (500, 1000, 1440):
             browser.set_window_size(width, 1000)
             sizes = browser.execute_script(
-                "return [...document.querySelectorAll('a, button, input')]"
+                "return [...document.querySelectorAll('a, button, input, select')]"
                 ".map(e => [e.innerText, e.offsetWidth, e.offsetHeight])"
             )
             assert len(sizes) > 40

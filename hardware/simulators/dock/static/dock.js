@@ -17,6 +17,12 @@ async function act(path, parameters) {
   }
 }
 
+/* What is chosen beforehand goes along with the action. */
+function chosen(path) {
+  const choices = [...all("select[data-with]")].filter((one) => one.dataset.with === path && one.value);
+  return Object.fromEntries(choices.map((one) => [one.name, one.value]));
+}
+
 function complain(message) {
   const toast = byId("toast");
   toast.textContent = message;
@@ -33,7 +39,7 @@ document.addEventListener("click", (event) => {
     const parameter = button.dataset.parameter;
     act(there ? button.dataset.on : button.dataset.off, parameter ? { [parameter]: !there } : {});
   } else if (button.dataset.act) {
-    act(button.dataset.act, JSON.parse(button.dataset.parameters));
+    act(button.dataset.act, { ...JSON.parse(button.dataset.parameters), ...chosen(button.dataset.act) });
   }
 });
 
@@ -64,14 +70,17 @@ for (const zone of all("[data-drop]")) {
     delete zone.dataset.over;
     if (!fits(event)) return;
     event.preventDefault();
-    act(zone.dataset.act, { [zone.dataset.drop]: event.dataTransfer.getData(type) });
+    act(zone.dataset.act, { [zone.dataset.drop]: event.dataTransfer.getData(type), ...chosen(zone.dataset.act) });
   });
 }
 
 /* State */
 
 const summaries = {
-  card: (s) => (s.card ? ["good", "card on the reader"] : ["idle", "no card"]),
+  card: (s) => {
+    if (!s.card) return ["idle", "no card"];
+    return s.quirk ? ["warn", `card on the reader: ${s.quirk.replaceAll("_", " ")}`] : ["good", "card on the reader"];
+  },
   scanner: (s) => (!s.plugged ? ["bad", "unplugged"] : ["good", "ready"]),
   camera: (s) => {
     if (!s.plugged) return ["bad", "unplugged"];

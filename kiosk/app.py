@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from screens.presenter import KivyPresenter
 
 from hardware.camera import DocumentCamera
-from hardware.card.reader import PcscCardReader
+from hardware.card.readers import card_reader
 from hardware.diagnostics.readiness import as_text, exit_code, readiness
 from hardware.printer import EscposPrinter
 from hardware.scanner import SerialScanner
@@ -29,7 +29,7 @@ from kiosk_queue.client import QueueClient
 async def equipment(settings: Settings) -> AsyncIterator[Equipment]:
     """Everything a visit works with, started; raises ConfigError if the configuration cannot be right."""
     offered = catalogue.load(settings.kiosk.catalogue)
-    card = PcscCardReader(settings.card)
+    card = card_reader(settings.card)
     camera = DocumentCamera(settings.camera)
     scanner = SerialScanner(settings.scanner)
     printer = EscposPrinter(settings.printer)

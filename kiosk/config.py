@@ -5,6 +5,7 @@ named `*_file` point to files (or systemd credentials). Relative paths are relat
 """
 
 import os
+import re
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -49,10 +50,18 @@ class ScreenSettings:
 
 @dataclass(frozen=True, slots=True)
 class CardSettings:
-    """The PC/SC reader of the chip card."""
+    """The reader of the chip card."""
 
+    kind: str = "pcsc"
+    """pcsc: any PC/SC reader; serial: a CCCD reader on a serial line, unproven data; network: HN212 / 3T-E4 class."""
     reader: str = ""
-    """Part of the reader's name; empty: the first one."""
+    """pcsc: part of the reader's name; empty: the first one."""
+    address: str = ""
+    """serial: the device's absolute path; network: https://host:port."""
+    baud: int = 115200
+    """serial: bits per second."""
+    certificate: Path | None = None
+    """network: the reader's own certificate (PEM); no other is accepted."""
     csca: Path | None = None
     """Folder of trusted CSCA certificates (DER or PEM); without it the grade ends at integrity only."""
 
@@ -261,6 +270,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     built: dict[str, Any] = {
         name: _section(kind, raw.get(name, {}), name, path, environment) for name, kind in sections.items()
     }
+    _refuse_mixed(built["card"], f"{path}: card")
     return Settings(**built)
 
 
@@ -291,6 +301,28 @@ def _refuse_unknown(raw: Mapping[str, Any], known: Mapping[str, Any], what: str,
     for key in raw:
         if key not in known:
             raise ConfigError(f"{what} {prefix}{key} is unknown; allowed: {', '.join(sorted(known))}")
+
+
+def _refuse_mixed(card: CardSettings, where: str) -> None:
+    """Refuse what belongs to another kind of card reader, or lacks."""
+    addresses = {"pcsc": "nothing", "serial": "an absolute path", "network": "https://host:port"}
+    if card.kind not in addresses:
+        raise ConfigError(f"{where}.kind is {card.kind!r}; allowed: {', '.join(addresses)}")
+    fits = {"pcsc": card.address == "", "serial": card.address.startswith("/"), "network": _is_https(card.address)}
+    allowed = f"allowed with kind {card.kind}"
+    if not fits[card.kind]:
+        raise ConfigError(f"{where}.address is {card.address!r}; {allowed}: {addresses[card.kind]}")
+    if (card.certificate is not None) != (card.kind == "network"):
+        named = str(card.certificate or "")
+        wanted = "the reader's own certificate (PEM)" if card.kind == "network" else "nothing"
+        raise ConfigError(f"{where}.certificate is {named!r}; {allowed}: {wanted}")
+    if card.reader and card.kind != "pcsc":
+        raise ConfigError(f"{where}.reader is {card.reader!r}; {allowed}: nothing")
+
+
+def _is_https(address: str) -> bool:
+    """Whether this is the address of a host and no more."""
+    return re.fullmatch(r"https://([\w.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?", address) is not None
 
 
 def _value(raw: object, kind: Any, where: str) -> object:

@@ -46,9 +46,7 @@ class Access:
     """The one that fitted."""
 
 
-def open_chip(
-    channel: Channel, keys: Sequence[Key], size: BlockSize = LARGEST_SHORT
-) -> tuple[SecureMessaging, Access]:
+def open_chip(channel: Channel, keys: Sequence[Key], size: BlockSize = LARGEST_SHORT) -> tuple[SecureMessaging, Access]:
     """A session inside the eMRTD application with the first key that fits. Raises CardError, BlockRefused."""
     card_access = _card_access(channel)
     offers, pace = _offers(card_access)

@@ -27,9 +27,7 @@ class PrintedKey:
 
 def mrz_information(key: AccessKey | PrintedKey) -> str:
     """Document number, birth and expiry, each with its check digit."""
-    birth, expiry = (
-        (key.birth, key.expiry) if isinstance(key, PrintedKey) else (yymmdd(key.birth), yymmdd(key.expiry))
-    )
+    birth, expiry = (key.birth, key.expiry) if isinstance(key, PrintedKey) else (yymmdd(key.birth), yymmdd(key.expiry))
     number = key.document_number.ljust(9, "<")
     return "".join(part + check_digit(part) for part in (number, birth, expiry))
 

@@ -137,6 +137,7 @@ def _show_progress(share: float) -> None:
 def _report(reading: Reading) -> dict[str, Any]:
     report = _judged(reading.authenticity, reading.holder, reading.traffic, 0.0)
     return report | {
+        "problems": list(reading.problems),
         "portrait_bytes": len(reading.portrait),
         "files": {name: len(content) for name, content in reading.evidence.items()},
         "apdus": reading.apdus,

@@ -6,7 +6,7 @@ A chip that declines a block size, or fails Chip Authentication, ends the sessio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from hardware.card.access import Access, Key, open_chip
 from hardware.card.apdu import Channel
@@ -16,12 +16,12 @@ from hardware.card.chip_authentication import ChipKey, parse_dg14
 from hardware.card.chip_proof import answer_lengths, authenticate_actively, authenticate_chip
 from hardware.card.errors import BadData, CardError
 from hardware.card.files import BlockRefused, Files
-from hardware.card.identity import Holder, citizen_of, holder_of
+from hardware.card.identity import Holder, citizen_of, holder_of, problems_of
 from hardware.card.lds import COM, SOD, Ef, data_group, evidence_order, groups_of_com, portrait_of_dg2
 from hardware.card.passive import Passive, SecurityObject, parse_sod
 from hardware.card.secure_messaging import SecureMessaging
 from hardware.card.trust import TrustStore
-from kiosk.citizen import Citizen, IdentityGrade
+from kiosk.citizen import AccessKey, Citizen, IdentityGrade
 from kiosk.health import Reason
 
 BEFORE_PROOF = (1, 13, 14, 15, 11, 12)
@@ -68,6 +68,11 @@ class Reading:
     def grade(self) -> IdentityGrade:
         """How far the identity is proven."""
         return self.authenticity.grade
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong, in codes for technicians: with the proof, with the document, odd spellings."""
+        return (*self.authenticity.problems, *problems_of(self.holder, date.today()), *self.holder.warnings)  # noqa: DTZ011
 
     @property
     def protocols(self) -> Protocols:
@@ -127,8 +132,10 @@ def read_card(
         evidence |= {AA_CHALLENGE: read.answers.challenge, AA_RESPONSE: read.answers.response}
     if read.raw_sod:
         evidence[SOD.name] = read.raw_sod
+    holder = holder_of(groups)
+    _compare_with_key(holder, read.access.key)
     reading = Reading(
-        holder_of(groups),
+        holder,
         portrait_of_dg2(groups[PORTRAIT]) if PORTRAIT in groups else b"",
         authenticity,
         read.access,
@@ -139,6 +146,13 @@ def read_card(
     )
     progress(1.0)
     return reading
+
+
+def _compare_with_key(holder: Holder, key: Key | None) -> None:
+    """The chip is opened by nine digits of the number; the other three must be the card's too."""
+    number = key.personal_id if isinstance(key, AccessKey) and len(key.personal_id) == 12 else ""
+    if number and holder.personal_id and number != holder.personal_id:
+        raise CardError(Reason.ACCESS_KEY_REFUSED, "the chip has another personal number than the key")
 
 
 class _Read:

@@ -329,6 +329,22 @@ def test_swapped_files_and_lies_about_lengths_show(issuer: Issuer, trust: TrustS
     assert caught.value.failure.reason is Reason.CARD_DATA_BAD
 
 
+def test_a_key_whose_first_digits_are_of_another_person_is_refused(issuer: Issuer, trust: TrustStore):
+    card = chip(issuer)
+    other = replace(MAU.key, personal_id="079" + MAU.personal_id[3:])
+    with pytest.raises(CardError) as caught:
+        read_card(Channel(card.transmit, reset=card.applet.reset), [other], trust, lambda share: None)
+    assert caught.value.failure.reason is Reason.ACCESS_KEY_REFUSED
+
+
+def test_an_expired_card_is_read_and_said_to_be_expired(issuer: Issuer, trust: TrustStore):
+    old = replace(MAU, expiry=date(2020, 1, 2))
+    applet = Applet(card_files(old, issuer), old.key)
+    reading = read_card(Channel(applet.process), [old.key], trust, lambda share: None)
+    assert "document_expired" in reading.problems
+    assert reading.grade is IdentityGrade.ISSUER_VERIFIED
+
+
 def test_a_whole_vietnamese_card_costs_what_it_must(issuer: Issuer, trust: TrustStore):
     """BAC: three commands, one for PACE; four files and more in blocks of 231 bytes."""
     reading = chip(issuer).read(trust)

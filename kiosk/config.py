@@ -55,7 +55,7 @@ class CardSettings:
     kind: str = "pcsc"
     """pcsc: any PC/SC reader; serial: a CCCD reader on a serial line, unproven data; network: HN212 / 3T-E4 class."""
     reader: str = ""
-    """pcsc: part of the reader's name; empty: the first one."""
+    """pcsc: part of the reader's name; where several have it, or it is empty, all of them are watched."""
     address: str = ""
     """serial: the device's absolute path; network: https://host:port."""
     baud: int = 115200

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     NO_CARD = "no_card"
     CARD_REMOVED = "card_removed"
     CARD_MUTE = "card_mute"
+    CARD_IN_USE = "card_in_use"
     NOT_AN_ID_CARD = "not_an_id_card"
     ACCESS_KEY_REFUSED = "access_key_refused"
     CARD_DATA_BAD = "card_data_bad"

@@ -24,6 +24,7 @@ CARD = (
     Reason.NO_CARD,
     Reason.CARD_REMOVED,
     Reason.CARD_MUTE,
+    Reason.CARD_IN_USE,
     Reason.NOT_AN_ID_CARD,
     Reason.CARD_TIMEOUT,
     Reason.ACCESS_KEY_REFUSED,

@@ -97,8 +97,8 @@ class Draft:
     files: dict[str, bytearray] = field(default_factory=dict)
 
     def of_card(self, sod: bytes) -> None:
-        """Keep only what belongs to the card with this EF.SOD, byte for byte."""
-        if sod != self.sod:
+        """Keep only what belongs to the card with this EF.SOD, byte for byte; nothing of cards without one."""
+        if not sod or sod != self.sod:
             self.clear()
             self.sod = sod
 

@@ -21,9 +21,11 @@ READER_GONE = frozenset(
         scard.SCARD_E_NO_READERS_AVAILABLE,
         scard.SCARD_E_READER_UNAVAILABLE,
         scard.SCARD_E_UNKNOWN_READER,
-        scard.SCARD_E_SHARING_VIOLATION,
     }
 )
+
+HELD = frozenset({scard.SCARD_E_SHARING_VIOLATION})
+"""Another program has the card for itself."""
 
 CARD_GONE = frozenset({scard.SCARD_W_REMOVED_CARD, scard.SCARD_E_NO_SMARTCARD, scard.SCARD_W_RESET_CARD})
 
@@ -33,6 +35,7 @@ def reason_of(code: int) -> Reason:
     for codes, reason in (
         (SERVICE_GONE, Reason.NO_PCSCD),
         (READER_GONE, Reason.NO_READER),
+        (HELD, Reason.CARD_IN_USE),
         (CARD_GONE, Reason.CARD_REMOVED),
     ):
         if code in codes:

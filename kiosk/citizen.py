@@ -55,6 +55,7 @@ class Citizen:
     """A person's identity as read, and what the receiver needs to verify it again.
 
     `evidence` maps the names of raw chip files (EF.SOD, EF.DG1 …) to their bytes. `portrait` is an image file's bytes.
+    `expiry` is the card's last day, None if it has none or it is not known.
     """
 
     personal_id: str
@@ -65,6 +66,11 @@ class Citizen:
     grade: IdentityGrade
     portrait: bytes = b""
     evidence: dict[str, bytes] = field(default_factory=dict)
+    expiry: date | None = None
+
+    def card_expired(self, today: date) -> bool:
+        """Whether the card's last day is over. It still serves to take a number (domain reference §8)."""
+        return self.expiry is not None and self.expiry < today
 
     @property
     def masked_id(self) -> str:
@@ -111,8 +117,9 @@ def parse_card_qr(payload: str) -> CardQr | None:
 
 
 def _compact_date(text: str) -> date | None:
+    """`ddMMyyyy` or `dd/MM/yyyy` of the three centuries that a personal number can tell."""
     digits = text.replace("/", "")
-    if not re.fullmatch(r"\d{8}", digits):
+    if not re.fullmatch(r"[0-9]{8}", digits) or not 1900 <= int(digits[4:]) < 2200:
         return None
     try:
         return date(int(digits[4:]), int(digits[2:4]), int(digits[:2]))
@@ -120,27 +127,53 @@ def _compact_date(text: str) -> date | None:
         return None
 
 
+# --- how long a card holds ---
+
 MILESTONES = (14, 25, 40, 60)
+"""Ages at which a card is renewed (Luật Căn cước 2023, Điều 21)."""
+YEARS_BEFORE = 2
+"""A card issued within so many years before a milestone holds to the next one (the same article)."""
 NO_EXPIRY = date(2099, 12, 31)
+FIRST_CHIP_CARDS = date(2021, 1, 1)
+MOST_CANDIDATES = 3
+"""Each key that does not fit costs the chip one attempt."""
 
 
-def expiry_candidates(birth: date, issued: date | None) -> tuple[date, ...]:
-    """Expiry dates a card may bear, likeliest first, at most two.
+def expiry_candidates(birth: date, issued: date | None, today: date | None = None) -> tuple[date, ...]:
+    """Expiry dates a card may bear, likeliest first, at most three.
 
-    A card is valid to the holder's 25th, 40th or 60th birthday (14th for children); one issued within two years
-    before a milestone holds until the next; after 60 there is no expiry (domain reference §8).
+    A card holds to the next of the holder's milestones, after the last one for ever. The milestone beside the lawful
+    one follows, for cards issued by another count of the two years. Without a day of issue every day since the first
+    chip cards comes into question; `today` is the last of them.
     """
-    reference = issued or date.today()  # noqa: DTZ011  # only years matter
-    ends = [_birthday(birth, age) for age in MILESTONES] + [NO_EXPIRY]
-    ahead = [end for end in ends if end > reference]
-    soon = ahead[0] != NO_EXPIRY and (ahead[0] - reference).days <= 2 * 365.25
-    if issued is None or not soon:
-        return tuple(ahead[:2])
-    return (ahead[1], ahead[0])
+    ends = _ends_ahead(birth, issued) if issued else _ends_of_any_issue(birth, today or date.today())  # noqa: DTZ011
+    return tuple(day for end in ends for day in _readings(birth, end))[:MOST_CANDIDATES]
 
 
-def _birthday(birth: date, age: int) -> date:
+def _ends_ahead(birth: date, issued: date) -> list[date]:
+    """The lawful end of a card issued that day, then the milestone it may be confused with, if any."""
+    ahead = [*(end for age in MILESTONES if (end := birthday(birth, age)) > issued), NO_EXPIRY][:2]
+    soon = any(birthday(birth, age - YEARS_BEFORE) <= issued < birthday(birth, age) for age in MILESTONES)
+    return ahead[::-1] if soon else ahead
+
+
+def _ends_of_any_issue(birth: date, today: date) -> list[date]:
+    """Ends that are not over, the earliest first: most cards are of the first years. Then those that are over."""
+    first, last = (_ends_ahead(birth, day)[0] for day in (FIRST_CHIP_CARDS, max(today, FIRST_CHIP_CARDS)))
+    ends = [end for age in MILESTONES if first <= (end := birthday(birth, age)) <= last]
+    ends += [NO_EXPIRY] if last == NO_EXPIRY else []
+    return sorted(end for end in ends if end >= today) + sorted((end for end in ends if end < today), reverse=True)
+
+
+def _readings(birth: date, end: date) -> tuple[date, ...]:
+    """Who was born on 29 February may have a card to 1 March of a common year instead of 28 February."""
+    leapling = (birth.month, birth.day) == (2, 29) and (end.month, end.day) == (2, 28)
+    return (end, date(end.year, 3, 1)) if leapling else (end,)
+
+
+def birthday(birth: date, age: int) -> date:
+    """The day somebody comes of an age; born on 29 February: 28 February of common years (Bộ luật Dân sự, Điều 148)."""
     try:
         return birth.replace(year=birth.year + age)
-    except ValueError:  # 29 February
+    except ValueError:
         return date(birth.year + age, 2, 28)

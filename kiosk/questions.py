@@ -169,16 +169,21 @@ class PlaceCard(Question[PlaceCardAnswer]):
 
 
 class KeyMethod(StrEnum):
-    """How to give the chip's access key."""
+    """How else to give the chip's access key, or not at all."""
 
     TYPE = "type"
+    SKIP = "skip"
 
 
 @dataclass(frozen=True, slots=True)
 class ShowCardQr(Question[KeyMethod]):
-    """Hold the card's QR code to the scanner (ends by itself), or choose to type instead."""
+    """Hold the card's QR code to the scanner (ends by itself), or choose to type instead.
+
+    `in_passing`: nobody needs to be known here, so the other answer is SKIP.
+    """
 
     unreadable: bool = False
+    in_passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +196,21 @@ class TypeAccessKey(Question[AccessKey]):
 
 @dataclass(frozen=True, slots=True)
 class ConfirmHolder(Question[bool]):
-    """Name, number, birth, address, portrait as read, with the grade. True: that is me."""
+    """Who the citizen is as read, with the grade. True: that is me. `expired`: the card is, which stops nobody.
+
+    `in_passing`: a greeting, which shows no more than name, portrait and masked number.
+    """
 
     citizen: Citizen
+    in_passing: bool = False
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TakeCard(Question[None]):
-    """Take the card back; ends by itself when it is gone."""
+    """Take the card back; ends by itself when it is gone. `in_passing`: it was laid down unasked."""
+
+    in_passing: bool = False
 
 
 # --- dossier ---

@@ -6,6 +6,7 @@ from screens.widgets.button import Button
 from screens.widgets.illustration import Illustration
 from screens.widgets.notice import notice
 from screens.widgets.part import Part
+from screens.widgets.text import lead, title
 
 
 class ShowCardQrScreen(Screen[ShowCardQr]):
@@ -13,8 +14,13 @@ class ShowCardQrScreen(Screen[ShowCardQr]):
 
     steps = ("file_dossier", 0)
 
+    def _steps(self) -> tuple[tuple[str, ...], int] | None:
+        return None if self.question.in_passing else super()._steps()
+
     def intro(self) -> list[Part]:
         """What to do, and that the last code was none."""
+        if self.question.in_passing:
+            return [Illustration("show_qr"), title(self.words("heading")), lead(self.words("in_passing"))]
         return [Illustration("show_qr"), *super().intro()]
 
     def work(self) -> list[Part]:
@@ -22,5 +28,7 @@ class ShowCardQrScreen(Screen[ShowCardQr]):
         return [notice("warning", self.words("unreadable"), "warn")] if self.question.unreadable else []
 
     def actions(self) -> list[Part]:
-        """Type instead."""
+        """Type instead; or leave it, where nobody needs to be known."""
+        if self.question.in_passing:
+            return [Button("answer:skip", self.words("skip"), self.answering(KeyMethod.SKIP), icon="forward")]
         return [Button("answer:type", self.words("type"), self.answering(KeyMethod.TYPE), icon="keyboard")]

@@ -12,6 +12,9 @@ class TakeCardScreen(Screen[TakeCard]):
 
     steps = ("file_dossier", 0)
 
+    def _steps(self) -> tuple[tuple[str, ...], int] | None:
+        return None if self.question.in_passing else super()._steps()
+
     def intro(self) -> list[Part]:
         """What to do."""
         return [Illustration("take_card"), *super().intro()]

@@ -1,4 +1,4 @@
-"""Work under way: what is done, how far it is, and the way out if there is one."""
+"""Work under way: what is done, how far it is, what to do meanwhile, and the way out if there is one."""
 
 from kivy.clock import Clock
 
@@ -13,7 +13,10 @@ from screens.widgets.progress import Progress
 from screens.widgets.text import lead, title
 
 SCENES = {
-    "reading_card": "place_card",
+    "reading_card": "card_lies",
+    "card_missing": "place_card",
+    "card_lifted": "place_card",
+    "card_mute": "turn_card",
     "capturing": "lay_page",
     "assembling": "filed",
     "submitting": "filed",
@@ -34,8 +37,8 @@ class WorkingScreen(Screen[Working]):
     def intro(self) -> list[Part]:
         """What is done, and what the citizen should do meanwhile."""
         what = self.question.what
-        key = f"working.{what}_lead" if f"working.{what}_lead" in catalogue() else "working.lead"
-        return [Illustration(SCENES.get(what, "searching")), title(words(f"working.{what}")), lead(words(key))]
+        picture = Illustration(SCENES.get(what, "searching"))
+        return [picture, title(words(f"working.{what}")), lead(self._own("lead"))]
 
     def work(self) -> list[Part]:
         """How far it is."""
@@ -47,12 +50,18 @@ class WorkingScreen(Screen[Working]):
         """The way out."""
         if not self.question.can_cancel:
             return []
-        return [Button("answer:cancel", words("working.cancel"), self.answering(None), icon="close")]
+        icon = "forward" if f"working.{self.question.what}_cancel" in catalogue() else "close"
+        return [Button("answer:cancel", self._own("cancel"), self.answering(None), icon=icon)]
 
     def leave(self) -> None:
         """Stop looking."""
         self._tick.cancel()
         super().leave()
+
+    def _own(self, key: str) -> str:
+        """The text of this work, or of every work."""
+        own = f"working.{self.question.what}_{key}"
+        return words(own if own in catalogue() else f"working.{key}")
 
     def _look(self, _: float) -> None:
         self._progress.show(self.question.progress())

@@ -1,11 +1,18 @@
-"""Who is filing: the chip card, opened with the key from its QR code or typed; QR or typing alone as a last resort."""
+"""Who stands here: the chip card, opened with the key from its QR code or typed; QR or typing alone as a last resort.
 
+`identify` for those who must be known, `greet` for those who laid a card down of their own accord.
+"""
+
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from kiosk.citizen import AccessKey, CardQr, Citizen, IdentityGrade, expiry_candidates, parse_card_qr
+from kiosk.clock import business_day
 from kiosk.health import Failure, Reason
 from kiosk.journeys.remedies import mend
+from kiosk.ports import Progress
 from kiosk.questions import (
     ConfirmHolder,
     KeyMethod,
@@ -21,6 +28,15 @@ from kiosk.visit import Visit
 TYPED_ATTEMPTS = 3
 """Wrong keys slow a chip down and may be somebody else's card: few tries, then people."""
 
+LIFTS = 3
+"""A card that moves so often in a row does not lie well: the remedy screen explains."""
+
+WAITING = {Reason.CARD_REMOVED: "card_lifted", Reason.NO_CARD: "card_missing", Reason.CARD_MUTE: "card_mute"}
+"""What a hand can put right: said while reading waits for it."""
+
+LIFT_SEEN = 1.0
+"""Seconds in which a reader has noticed that a card is gone; one that still lies there then was only moved."""
+
 WITHOUT_CARD = (Mend.RETRY, Mend.WITHOUT, Mend.LEAVE)
 
 
@@ -28,11 +44,43 @@ async def identify(visit: Visit) -> Citizen:
     """A citizen who has confirmed the data shown, with its grade."""
     while True:
         citizen = await _from_chip(visit) or await _from_qr_or_keys(visit)
-        if await visit.ask(ConfirmHolder(citizen)):
+        if await visit.ask(ConfirmHolder(citizen, expired=_expired(visit, citizen))):
             break
-    if citizen.evidence:
-        await visit.race(TakeCard(), visit.equipment.card.wait_for_removal)
+    await take_back(visit)
     return citizen
+
+
+async def greet(visit: Visit) -> None:
+    """Whoever has laid a card down is read and greeted by name; every grade will do, and one touch skips it."""
+    scans = visit.once(lambda: visit.equipment.scanner.status.usable)
+    citizen = await _if_willing(visit) if scans and await _lies_there(visit) else None
+    if citizen is None:
+        return
+    if await visit.ask(ConfirmHolder(citizen, in_passing=True, expired=_expired(visit, citizen))):
+        await take_back(visit, in_passing=True)
+
+
+async def take_back(visit: Visit, *, in_passing: bool = False) -> None:
+    """Ask for the card to be taken, if one lies there."""
+    if await _lies_there(visit):
+        await visit.race(TakeCard(in_passing), visit.equipment.card.wait_for_removal)
+
+
+def _expired(visit: Visit, citizen: Citizen) -> bool:
+    return citizen.card_expired(business_day(visit.equipment.clock.now()))
+
+
+async def _lies_there(visit: Visit) -> bool:
+    """Whether a card lies on the reader now: waiting for one would end at once."""
+    try:
+        async with asyncio.timeout(0):
+            failure = await visit.equipment.card.wait_for_card()
+    except TimeoutError:
+        failure = Failure(Reason.NO_CARD)
+    return visit.once(lambda: failure is None)
+
+
+# --- the chip ---
 
 
 async def _from_chip(visit: Visit) -> Citizen | None:
@@ -42,14 +90,26 @@ async def _from_chip(visit: Visit) -> Citizen | None:
     keys: Sequence[AccessKey] = await _first_keys(visit)
     typed = 0
     while True:
-        result = await visit.work("reading_card", partial(visit.equipment.card.read, keys))
-        if isinstance(result, Citizen):
+        result = await _read(visit, keys)
+        if not isinstance(result, Failure):
             return result
-        reason = result.reason if isinstance(result, Failure) else Reason.KIOSK_FAULT
-        if reason is Reason.ACCESS_KEY_REFUSED and typed < TYPED_ATTEMPTS:
+        if result.reason is Reason.ACCESS_KEY_REFUSED and typed < TYPED_ATTEMPTS:
             typed += 1
             keys = [await visit.ask(TypeAccessKey(refused=True, known_id=keys[0].personal_id), back=False)]
-        elif await mend(visit, reason, WITHOUT_CARD) is Mend.WITHOUT or not await _place(visit):
+        elif await mend(visit, result.reason, WITHOUT_CARD) is Mend.WITHOUT or not await _place(visit):
+            return None
+
+
+async def _if_willing(visit: Visit) -> Citizen | None:
+    """The chip's data by the card's QR code; None if the citizen would rather not."""
+    while True:
+        qr = await _card_qr(visit, in_passing=True)
+        if not isinstance(qr, CardQr):
+            return None
+        result = await _read(visit, _keys_of(visit, qr))
+        if not isinstance(result, Failure):
+            return result
+        if await mend(visit, result.reason, WITHOUT_CARD) is Mend.WITHOUT:
             return None
 
 
@@ -65,17 +125,76 @@ async def _place(visit: Visit) -> bool:
             return False
 
 
+async def _read(visit: Visit, keys: Sequence[AccessKey]) -> Citizen | Failure | None:
+    """Read, and go on by itself whenever the card lies there again; None if the citizen goes on without the chip."""
+    reading = _Reading(visit, keys)
+    lifts = 0
+    reason = Reason.OK if await _lies_there(visit) else Reason.NO_CARD  # its QR code is on the card: it was lifted
+    while True:
+        if reason in WAITING:
+            laid = await visit.work(WAITING[reason], partial(reading.wait, reason), can_cancel=True)
+            if not isinstance(laid, bool):
+                return laid
+        result = await visit.work("reading_card", reading.read, can_cancel=True)
+        if not isinstance(result, Failure) or result.reason not in WAITING:
+            return result
+        reason, lifts = result.reason, lifts + 1
+        if lifts == LIFTS:
+            return result
+
+
+class _Reading:
+    """One card being read, perhaps in several goes; what was reached stays on screen in between."""
+
+    def __init__(self, visit: Visit, keys: Sequence[AccessKey]) -> None:
+        self._visit, self._card, self._keys = visit, visit.equipment.card, keys
+        self._share: float | None = None
+
+    async def read(self, progress: Progress) -> Citizen | Failure:
+        """One go, with the same keys as the last."""
+
+        def further(share: float) -> None:
+            self._share = max(share, self._share or 0.0)
+            progress(self._share)
+
+        if self._share is not None:
+            progress(self._share)
+        return await self._card.read(self._keys, further)
+
+    async def wait(self, reason: Reason, progress: Progress) -> bool | Failure:
+        """True as soon as the card lies there again. Meanwhile it is the citizen's turn: the idle clock goes on."""
+        if self._share is not None:
+            progress(self._share)
+        self._visit.idle.release()
+        try:
+            return await self._laid_again(reason)
+        finally:
+            self._visit.idle.hold()
+
+    async def _laid_again(self, reason: Reason) -> bool | Failure:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if reason is Reason.CARD_MUTE else LIFT_SEEN):
+                await self._card.wait_for_removal()
+        return await self._card.wait_for_card() or True
+
+
+# --- keys and QR codes ---
+
+
 async def _first_keys(visit: Visit) -> list[AccessKey]:
     qr = await _card_qr(visit)
-    if isinstance(qr, KeyMethod):
-        return [await visit.ask(TypeAccessKey())]
-    return [AccessKey(qr.personal_id, qr.birth, expiry) for expiry in expiry_candidates(qr.birth, qr.issued)]
+    return _keys_of(visit, qr) if isinstance(qr, CardQr) else [await visit.ask(TypeAccessKey())]
 
 
-async def _card_qr(visit: Visit) -> CardQr | KeyMethod:
+def _keys_of(visit: Visit, qr: CardQr) -> list[AccessKey]:
+    ends = expiry_candidates(qr.birth, qr.issued, business_day(visit.equipment.clock.now()))
+    return [AccessKey(qr.personal_id, qr.birth, end) for end in ends]
+
+
+async def _card_qr(visit: Visit, *, in_passing: bool = False) -> CardQr | KeyMethod:
     unreadable = False
     while True:
-        code = await visit.race(ShowCardQr(unreadable), visit.equipment.scanner.next_code)
+        code = await visit.race(ShowCardQr(unreadable, in_passing), visit.equipment.scanner.next_code)
         if isinstance(code, KeyMethod):
             return code
         parsed = parse_card_qr(code)
@@ -90,4 +209,4 @@ async def _from_qr_or_keys(visit: Visit) -> Citizen:
     if isinstance(qr, CardQr):
         return Citizen(qr.personal_id, qr.full_name, qr.birth, qr.sex, qr.address, IdentityGrade.QR_ONLY)
     key = await visit.ask(TypeAccessKey())
-    return Citizen(key.personal_id, "", key.birth, "", "", IdentityGrade.TYPED)
+    return Citizen(key.personal_id, "", key.birth, "", "", IdentityGrade.TYPED, expiry=key.expiry)

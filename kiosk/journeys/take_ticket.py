@@ -1,7 +1,8 @@
-"""«Lấy số»: a number in the queue."""
+"""«Lấy số»: a number in the queue, with or without a card. What a card says stays here: it never goes to the queue."""
 
 from kiosk.catalogue import PriorityGroup, Service
 from kiosk.health import Failure
+from kiosk.journeys.identify import greet, take_back
 from kiosk.journeys.remedies import insist, mend
 from kiosk.questions import AfterTicket, ChoosePriority, ChooseService, Nothing, Paper, TicketIssued
 from kiosk.slips import ticket_slip
@@ -10,13 +11,15 @@ from kiosk.visit import Visit
 
 
 async def take_ticket(visit: Visit) -> None:
-    """Service, priority group, number; on paper if the printer lets us, on screen always."""
+    """Service, priority group, number; on paper if the printer lets us, on screen always. A card laid down is read."""
     groups = await insist(visit, "loading_services", visit.equipment.queue.groups)
     service = await visit.ask(ChooseService(groups))
+    await greet(visit)
     priority = await _priority(visit)
     ticket, unprinted = await _issue(visit, service, priority)
     while await _hand_over(visit, ticket, unprinted) is AfterTicket.REPRINT:
         unprinted = await visit.promise("printing", lambda: _print(visit, ticket))
+    await take_back(visit, in_passing=True)
 
 
 async def _priority(visit: Visit) -> PriorityGroup | None:

@@ -1,5 +1,6 @@
 """The illustrations of physical actions: layers of our own vector art on a grid of 320×220, and how each moves."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -69,6 +70,11 @@ def _go(dx: float, dy: float) -> Motion:
 def _glow(begin: float = 0.5) -> Motion:
     """Lights up once everything is in place."""
     return lambda t: (0.0, 0.0, _ease((t - begin) / 0.12) * (1 - _ease((t - 0.9) / 0.1)))
+
+
+def _pulse(t: float) -> tuple[float, float, float]:
+    """Comes and goes, three times in a loop."""
+    return 0.0, 0.0, 0.65 - 0.35 * math.cos(math.tau * 3 * t)
 
 
 def _arrow(path: str) -> Callable[[Drawing], object]:
@@ -299,6 +305,16 @@ SCENES: dict[str, tuple[Layer, ...]] = {
         Layer(_reader),
         Layer(lambda d: _front(d, 102, 104), _come(0, 92)),
         Layer(_reader_lit, _glow(0.52)),
+    ),
+    "card_lies": (
+        Layer(_reader),
+        Layer(lambda d: _front(d, 102, 104)),
+        Layer(_reader_lit, _pulse),
+    ),
+    "turn_card": (
+        Layer(_reader),
+        Layer(lambda d: _front(d, 102, 104)),
+        Layer(_arrow("M92 88a72 52 0 0 1 134 -6M230 52v32h-32"), _pulse),
     ),
     "take_card": (
         Layer(_reader),

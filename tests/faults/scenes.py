@@ -74,31 +74,98 @@ def printer_fault(fault: str, mend: str, **parameters: object) -> Scene:
     return scene
 
 
-async def card_pulled(stage: "Stage") -> None:
+async def to_the_reading(stage: "Stage") -> None:
+    """The card lies there and its code was shown: reading begins."""
     card = await to_the_card(stage)
     await stage.dock("card", "lay", card=CARD)
     await stage.see("show_card_qr")
     await stage.dock("card", "lift_after", bytes=4000)
     await stage.dock("scanner", "scan", data=card["qr"])
-    await remedy(stage)
-    await stage.dock("card", "lay", card=CARD)
-    await stage.tap("answer:retry")
+
+
+async def waits_for(stage: "Stage", what: str) -> None:
+    """See the screen that waits for a hand, and remember what it says."""
+    await stage.see_that("working", lambda q: q.what == what)
+    note(stage, texts=stage.texts(), share=stage.question.progress())
+
+
+async def is_read(stage: "Stage") -> None:
     await stage.see("confirm_holder")
     note(stage, grade=stage.question.citizen.grade.value)
     await stage.dock("card", "lift")
     await leave(stage)
 
 
-async def card_mute(stage: "Stage") -> None:
-    card = await to_the_card(stage)
-    await stage.dock("card", "mute", on=True)
+async def card_moved(stage: "Stage") -> None:
+    """Taken away while it is read, and laid back: it goes on without a touch."""
+    await to_the_reading(stage)
+    await waits_for(stage, "card_lifted")
     await stage.dock("card", "lay", card=CARD)
-    await stage.see("show_card_qr")
-    await stage.dock("scanner", "scan", data=card["qr"])
+    await is_read(stage)
+
+
+async def card_pulled(stage: "Stage") -> None:
+    """Taken away three times in a row."""
+    await to_the_reading(stage)
+    for _ in range(2):
+        await waits_for(stage, "card_lifted")
+        await stage.dock("card", "lay", card=CARD)
+        await stage.dock("card", "lift_after", bytes=4000)
+        await stage.see_that("working", lambda q: q.what == "reading_card")
     await remedy(stage)
+    await stage.dock("card", "lay", card=CARD)
+    await stage.tap("answer:retry")
+    await is_read(stage)
+
+
+async def card_mute(stage: "Stage") -> None:
+    """It lies wrong; turned, it is read without a touch."""
+    await stage.dock("card", "mute", on=True)
+    await to_the_reading(stage)
+    await waits_for(stage, "card_mute")
     await stage.dock("card", "mute", on=False)
     await stage.dock("card", "lift")
-    await stage.tap("answer:leave")
+    await stage.dock("card", "lay", card=CARD)
+    await is_read(stage)
+
+
+async def issuer_unknown(stage: "Stage") -> None:
+    """A card whose issuer the kiosk does not know, lifted to show its code: greeted, and the number all the same."""
+    trusted = {path: path.read_bytes() for path in stage.settings.card.csca.iterdir()}
+    for path in trusted:
+        path.unlink()
+    try:
+        await stage.dock("card", "lay", card=CARD)
+        await stage.until_card_lies()
+        await stage.answer("attract", "language:vi")
+        await stage.answer("choose_errand", "answer:take_ticket")
+        await stage.answer("choose_service", "group:hotich", "service:khai-sinh")
+        await greeted(stage)
+    finally:
+        for path, content in trusted.items():
+            path.write_bytes(content)
+    await stage.answer("choose_priority", "answer:nothing")
+    await stage.see("ticket_issued")
+    number = stage.question.ticket.number
+    note(stage, number=number, tickets=await stage.tickets(number))
+    await stage.tap("answer:done")
+
+
+async def greeted(stage: "Stage") -> None:
+    """Lift the card, show its code, lay it back, be greeted, take the card."""
+    card = await stage.card(CARD)
+    await stage.see("show_card_qr")
+    await stage.dock("card", "lift")
+    await stage.until_card_lies(False)
+    await stage.dock("scanner", "scan", data=card["qr"])
+    await waits_for(stage, "card_missing")
+    await stage.dock("card", "lay", card=CARD)
+    await stage.see("confirm_holder")
+    note(stage, grade=stage.question.citizen.grade.value, greeting=stage.texts(), holder=card["holder"])
+    note(stage, personal_id=card["personal_id"])
+    await stage.tap("answer:yes")
+    await stage.see("take_card")
+    await stage.dock("card", "lift")
 
 
 async def scanner_garbles(stage: "Stage") -> None:
@@ -275,8 +342,10 @@ SCENES: tuple[tuple[str, Scene, Outcome], ...] = (
     ("paper-jam", printer_fault("jam", "clear_jam"), Outcome.COMPLETED),
     ("printer-off", printer_fault("power_off", "power_on"), Outcome.COMPLETED),
     ("printer-hung", printer_fault("hang", "power_on"), Outcome.COMPLETED),
+    ("card-moved", card_moved, Outcome.STARTED_OVER),
     ("card-pulled", card_pulled, Outcome.STARTED_OVER),
-    ("card-mute", card_mute, Outcome.GAVE_UP),
+    ("card-mute", card_mute, Outcome.STARTED_OVER),
+    ("issuer-unknown", issuer_unknown, Outcome.COMPLETED),
     ("scanner-garbles", scanner_garbles, Outcome.STARTED_OVER),
     ("scanner-unplugged", scanner_unplugged, Outcome.STARTED_OVER),
     ("camera-stalled", camera_stalled, Outcome.STARTED_OVER),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kiosk.health import Reason
-from kiosk.i18n import remedy, title
+from kiosk.i18n import remedy, say, title
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -44,7 +44,6 @@ def scene(played, request):
 
 REMEDIES = {
     "card-pulled": Reason.CARD_REMOVED,
-    "card-mute": Reason.CARD_MUTE,
     "camera-stalled": Reason.CAMERA_STALLED,
     "camera-unplugged": Reason.NO_CAMERA,
     "empty-tray": Reason.PAGE_NOT_FOUND,
@@ -85,7 +84,31 @@ def test_without_paper_the_number_is_shown_marked_unprinted_and_printed_again(sc
     assert [t["paper"] for t in scene["tickets_after"]] == ["printed"]
 
 
-@pytest.mark.parametrize("name", ["card-pulled", "scanner-unplugged"])
+WAITING = {"card-moved": "card_lifted", "card-mute": "card_mute"}
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_a_card_that_moved_is_asked_back_in_words_and_one_may_go_on_without_it(scene, name):
+    for text in (f"working.{WAITING[name]}", f"working.{WAITING[name]}_lead", f"working.{WAITING[name]}_cancel"):
+        assert say(text).vi in scene["texts"]
+
+
+@pytest.mark.parametrize("name", ["card-moved"])
+def test_what_was_read_of_a_card_that_moved_stays_on_screen(scene, name):
+    assert 0 < scene["share"] < 1
+    assert f"{scene['share']:.0%}" in scene["texts"]
+
+
+@pytest.mark.parametrize("name", ["issuer-unknown"])
+def test_a_card_of_an_unknown_issuer_is_greeted_and_takes_a_number_without_a_name(scene, name):
+    assert scene["grade"] == "integrity_only"
+    assert {say("grade.integrity_only.title").vi, scene["holder"]} <= set(scene["greeting"])
+    (ticket,) = scene["tickets"]
+    assert scene["holder"] not in json.dumps(ticket, ensure_ascii=False)
+    assert scene["personal_id"] not in json.dumps(ticket)
+
+
+@pytest.mark.parametrize("name", ["card-moved", "card-pulled", "card-mute", "scanner-unplugged"])
 def test_after_the_remedy_the_chip_is_read_whole(scene, name):
     assert scene["grade"] == "issuer_verified"
 

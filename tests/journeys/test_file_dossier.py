@@ -118,8 +118,8 @@ async def test_the_qr_gives_at_most_two_keys_then_the_citizen_is_asked(equipment
     assert equipment.card.keys[1] == [KEY]
 
 
-async def test_a_card_pulled_too_early_is_read_again_with_the_same_key(equipment):
-    equipment.card.results = [Failure(Reason.CARD_REMOVED), HOLDER]
+async def test_a_card_that_another_program_holds_is_a_remedy_like_the_others(equipment):
+    equipment.card.results = [Failure(Reason.CARD_IN_USE), HOLDER]
     person, _ = await file(
         equipment,
         *BY_QR,
@@ -132,7 +132,7 @@ async def test_a_card_pulled_too_early_is_read_again_with_the_same_key(equipment
         *FILED,
         (DossierFiled, None),
     )
-    assert person.last(Remedy).reason is Reason.CARD_REMOVED
+    assert person.last(Remedy).reason is Reason.CARD_IN_USE
     assert equipment.card.keys[0] == equipment.card.keys[1]
 
 

@@ -25,7 +25,9 @@ from plain_equipment import plain_equipment
 
 @pytest.fixture
 def equipment():
-    return plain_equipment()
+    equipment = plain_equipment()
+    equipment.card.present = False
+    return equipment
 
 
 async def visit(equipment, *script):

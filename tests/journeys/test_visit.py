@@ -33,7 +33,9 @@ TICKET = (ChooseErrand, Errand.TAKE_TICKET)
 
 @pytest.fixture
 def equipment():
-    return plain_equipment()
+    equipment = plain_equipment()
+    equipment.card.present = False
+    return equipment
 
 
 async def run(equipment, *script, patience=None):
@@ -158,6 +160,7 @@ async def test_settings_hold_for_the_visit_and_are_reset_after_it(equipment):
 
 async def test_the_wipe_leaves_no_trace_of_the_citizen_in_memory(equipment):
     equipment.scanner.codes = [CARD_QR]
+    equipment.card.present = True
     equipment.card.results = [
         Citizen("001199000123", "CANARY-" + "X7Q9", None, "", "", equipment_grade(), evidence={"EF.SOD": b"x"})
     ]

@@ -1,12 +1,14 @@
 """Real touches on every screen, and what they answer."""
 
 import asyncio
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from kiosk import questions as q
-from kiosk.citizen import NO_EXPIRY, AccessKey
+from kiosk.citizen import NO_EXPIRY, AccessKey, IdentityGrade
+from kiosk.i18n import say
 from kiosk.questions import Control, Settings
 from kiosk.visit import Frame
 from screens.samples import citizen, dossier, offers, page, preview, state, ticket
@@ -33,6 +35,8 @@ TAPS = [
     (q.TicketIssued(ticket(), q.Paper.FAILED), ["answer:reprint"], q.AfterTicket.REPRINT),
     (q.PlaceCard(), ["answer:no_card"], q.PlaceCardAnswer.NO_CARD),
     (q.ShowCardQr(), ["answer:type"], q.KeyMethod.TYPE),
+    (q.ShowCardQr(in_passing=True), ["answer:skip"], q.KeyMethod.SKIP),
+    (q.Working("card_lifted", lambda: 0.43, True), ["answer:cancel"], None),
     (q.ConfirmHolder(citizen()), ["answer:yes"], True),
     (q.ConfirmHolder(citizen()), ["answer:no"], False),
     (q.TakeCard(), ["answer:taken"], None),
@@ -182,3 +186,32 @@ async def test_a_touch_anywhere_wakes_the_kiosk(presenter, finger, window):
     await finger.wait_for("attract")
     await finger.tap_at(window.width / 2, window.height * 0.8)
     assert await asyncio.wait_for(asking, 5) == "vi"
+
+
+@pytest.mark.parametrize("grade", IdentityGrade)
+@pytest.mark.parametrize("in_passing", [True, False])
+def test_every_grade_is_told_in_a_sentence_and_never_calls_a_card_false(presenter, frame, grade, in_passing):
+    for language in ("vi", "en"):
+        question = q.ConfirmHolder(citizen(grade), in_passing)
+        screen = presenter.stand(question, replace(frame, settings=Settings(language)), {})
+        said = " ".join(screen.speakable)
+        assert say(f"grade.{grade.value}.title").in_(language) in said
+        assert not [word for word in ("giả", "fake", "false", "forged") if word in said.lower().split()]
+
+
+def test_the_holder_is_shown_with_a_masked_number_and_not_spoken_of(presenter, frame):
+    screen = presenter.stand(q.ConfirmHolder(citizen(), in_passing=True, expired=True), frame, {})
+    said = " ".join(screen.speakable)
+    assert "NGUYỄN THỊ MẪU" in said
+    assert "0011••••••23" in said
+    assert "001199000123" not in said
+    assert "02/09/1999" not in said, "a greeting shows no more than it needs"
+    assert "Thẻ đã hết hạn" in screen.spoken
+    assert "NGUYỄN" not in screen.spoken
+
+
+def test_while_the_card_is_away_the_screen_says_what_to_do_and_keeps_the_share(presenter, frame):
+    screen = presenter.stand(q.Working("card_lifted", lambda: 0.43, True), frame, {})
+    assert "Đặt lại thẻ lên đầu đọc" in screen.spoken
+    assert "43%" in screen.speakable
+    assert "Tiếp tục không dùng thẻ" in screen.speakable

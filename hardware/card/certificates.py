@@ -25,9 +25,20 @@ def load_certificate(raw: bytes) -> x509.Certificate:
         if pem.detect(raw):
             raw = pem.unarmor(raw)[2]
         certificate = x509.Certificate.load(raw)
-        _ = (certificate.subject.native, certificate.issuer.native, certificate.not_valid_after, state_of(certificate))
+        _touch(certificate)
         public_key(certificate.public_key)
         return certificate
+
+
+def _touch(certificate: x509.Certificate) -> None:
+    """Parse all that is asked of a certificate later: one that breaks there must not break what has to do with it."""
+    for name in (certificate.subject, certificate.issuer):
+        _ = (name.native, name.hashable)
+    _ = (certificate.sha256, certificate.not_valid_before, certificate.not_valid_after, state_of(certificate))
+    _ = (certificate.key_identifier, certificate.authority_key_identifier, key_purposes(certificate), certificate.ca)
+    _ = (certificate.critical_extensions, certificate.serial_number)
+    for value in (certificate.key_usage_value, certificate.private_key_usage_period_value):
+        _ = value and value.native
 
 
 def country_of(name: x509.Name) -> str:

@@ -219,11 +219,13 @@ def _usable(certificate: x509.Certificate) -> bool:
 
 def _vouches(anchor: x509.Certificate, certificate: x509.Certificate) -> bool:
     """Whether one makes the other an anchor. A renamed CSCA is still of its country (Doc 9303-12 §7.1.1.4)."""
-    named = certificate.issuer == anchor.subject or certificate.authority_key_identifier == anchor.key_identifier
-    if not named or certs.country_of(anchor.subject) != certs.country_of(certificate.subject):
-        return False
     try:
         with parsing("certificate"):
+            named = (
+                certificate.issuer == anchor.subject or certificate.authority_key_identifier == anchor.key_identifier
+            )
+            if not named or certs.country_of(anchor.subject) != certs.country_of(certificate.subject):
+                return False
             return certs.made_signature(anchor, certificate)
     except BadData:
         return False

@@ -65,7 +65,8 @@ class VendorReaderSimulator(Simulator):
             }
             for name, person in self.people.items()
         ]
-        return {"card": self._lying, "fault": self.fault, "plugged": self.plugged, "cards": cards}
+        faults = ["none", *self.faults]
+        return {"card": self._lying, "fault": self.fault, "faults": faults, "plugged": self.plugged, "cards": cards}
 
     async def act(self, action: str, **parameters: Any) -> None:
         """Do one of `actions`; raises UnknownAction."""

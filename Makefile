@@ -31,3 +31,4 @@ setup:
 lock:
 	uv pip compile requirements/build.in --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o requirements/build.lock
 	uv pip compile pyproject.toml --extra kiosk --extra server --extra dev --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o requirements/dev.lock
+	uv pip compile pyproject.toml --extra fuzz --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url -c requirements/dev.lock -o requirements/fuzz.lock

@@ -19,7 +19,7 @@ LAST_PLAIN_OFFSET = 0x7FFF
 """READ BINARY with even instruction goes no further (Doc 9303-10 §3.6.6); beyond, offset and data are data objects."""
 ODD_OVERHEAD = 4
 """Tag and length of DO 53."""
-REFUSALS = frozenset({0x6700, 0x6F00, 0x6A86, 0x6B00, 0x6987, 0x6988})
+REFUSALS = frozenset({0x6700, 0x6F00, 0x6A86, 0x6987, 0x6988})
 """Status words, beside 6Cxx, by which chips in the field refuse a length (chip-card reference §4)."""
 
 

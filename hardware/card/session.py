@@ -180,26 +180,24 @@ class _Read:
 
     def run(self) -> None:
         """Everything that is to be read and asked. Raises CardError."""
-        size = self._models.size_for(self._channel)
+        first = size = self._models.size_for(self._channel)
         for _ in range(MAX_SESSIONS):
             try:
                 session = self._session(size)
                 break
-            except BlockRefused as error:
-                size = self._smaller(size, error)
+            except BlockRefused:
+                smaller = size.smaller()
+                if smaller is None:
+                    raise
+                size = smaller
             except _NoChipKey:
                 self.answers = ChipAnswers(agreed=False)
             self._channel.reset()
         else:
             raise CardError(Reason.CARD_TIMEOUT, f"after {MAX_SESSIONS} sessions")
+        if size != first:
+            self._models.learn(self._channel, size)  # only now: what one bad card refuses says nothing of its kind
         self._ask_for_signature(session, size)
-
-    def _smaller(self, size: BlockSize, error: BlockRefused) -> BlockSize:
-        smaller = size.smaller()
-        if smaller is None:
-            raise error
-        self._models.learn(self._channel, smaller)
-        return smaller
 
     def _session(self, size: BlockSize) -> SecureMessaging:
         """All files in one session; what is there of them already is not read again."""

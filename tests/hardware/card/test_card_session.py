@@ -224,6 +224,15 @@ def test_a_chip_that_takes_smaller_blocks_only_is_read_in_a_new_session_and_reme
     assert second.apdus < first.apdus
 
 
+def test_a_card_that_lies_about_a_length_does_not_slow_down_its_kind(issuer: Issuer, trust: TrustStore):
+    honest, models = chip(issuer), Models()
+    cost = honest.read(trust, models=models).apdus
+    files = honest.files | {2: honest.files[2][:1] + b"\x83\x00\xff\xff" + honest.files[2][4:]}
+    with pytest.raises(CardError):
+        Chip(issuer, files, Applet(files, MAU.key)).read(trust, models=models)
+    assert honest.read(trust, models=models).apdus == cost
+
+
 def test_extended_length_is_used_where_chip_and_reader_state_it(issuer: Issuer, trust: TrustStore):
     modern = chip(issuer, traits=Traits(master_file=True, buffer=2048))
     short, models = modern.read(trust), Models()

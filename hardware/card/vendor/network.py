@@ -11,12 +11,13 @@ from typing import Any
 import socketio
 from socketio.exceptions import SocketIOError
 
+from hardware.card.device import Attempt
 from hardware.card.errors import BadData, CardError
 from hardware.card.portrait import PortraitDecoder
 from hardware.card.trust_folder import TrustFolder
 from hardware.card.vendor import messages
 from hardware.card.vendor.claims import Claims, claimed_citizen, picture_in
-from hardware.card.vendor.device import Attempt, Link, VendorReader
+from hardware.card.vendor.device import Link, VendorReader
 from hardware.card.vendor.messages import Info, Message, Personal, Proof, Raw, Refused
 from hardware.card.vendor.pinned import pinned_session
 from hardware.card.vendor.proof import Chip, proven_citizen

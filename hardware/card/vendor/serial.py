@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 import serial
 
+from hardware.card.device import Attempt
 from hardware.card.errors import CardError
 from hardware.card.portrait import PortraitDecoder
 from hardware.card.vendor.claims import Claims, claimed_citizen
-from hardware.card.vendor.device import Attempt, Link, VendorReader
+from hardware.card.vendor.device import Link, VendorReader
 from hardware.card.vendor.lines import PING, Message, Messages, Portrait, Word, key_line, require_claims
 from kiosk.citizen import AccessKey, Citizen
 from kiosk.config import CardSettings

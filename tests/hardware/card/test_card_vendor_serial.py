@@ -73,7 +73,7 @@ async def test_every_card_is_read_and_nothing_of_it_counts_as_proven(card, reade
         assert (citizen.grade, citizen.evidence) == (IdentityGrade.CHIP_READ, {})
         assert citizen.portrait.startswith(b"\xff\xd8\xff")
         assert shares == sorted(shares)
-        assert len(shares) > 10
+        assert len(shares) > 5
         assert shares[-1] == 1.0
         await card.act("lift")
         async with asyncio.timeout(5):

@@ -1,125 +1,352 @@
-"""Tables of the queue: uniqueness, allowed moves and the append-only event stream are held by the database itself."""
+"""Tables of the queue: uniqueness, allowed moves and the append-only event stream are held by the database itself.
 
-from typing import Any
+The tables are written once in SQL that SQLite and PostgreSQL share; triggers are written for each.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pysqlite3 import dbapi2 as sqlite
-from sqlite_utils import Database, Migrations
 
-migrations = Migrations("kiosk_queue")
+from kiosk.config import ConfigError
 
-_TICKETS = """
+if TYPE_CHECKING:
+    import psycopg
+
+VERSION = 1
+
+STATES = ("reserved", "waiting", "called", "serving", "held", "completed", "no_show", "void")
+"""`transferred` is no state of its own: the number waits again elsewhere, and the event says from where."""
+
+EDGES = (
+    ("reserved", "waiting"),
+    ("reserved", "called"),  # by number, before the kiosk has reported its paper
+    ("reserved", "void"),
+    ("waiting", "called"),
+    ("waiting", "void"),
+    ("called", "serving"),
+    ("called", "completed"),
+    ("called", "no_show"),
+    ("called", "held"),
+    ("called", "waiting"),  # transferred, or a transfer undone
+    ("called", "void"),
+    ("serving", "completed"),
+    ("serving", "held"),
+    ("serving", "waiting"),
+    ("serving", "void"),
+    ("held", "waiting"),
+    ("held", "called"),
+    ("held", "no_show"),
+    ("held", "void"),
+    ("no_show", "waiting"),  # came back after all
+    ("waiting", "serving"),  # a transfer undone
+)
+"""The moves of a ticket; everything else is refused by the database."""
+
+_ALLOWED = ", ".join(f"'{old}>{new}'" for old, new in EDGES)
+_STATES = ", ".join(f"'{state}'" for state in STATES)
+
+TABLES = f"""
+CREATE TABLE centre (
+    id TEXT PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 40),
+    settings TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    day TEXT NOT NULL DEFAULT '',
+    seq BIGINT NOT NULL DEFAULT 0,
+    urgent_in_a_row INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE event (
+    centre TEXT NOT NULL,
+    seq BIGINT NOT NULL,
+    at TEXT NOT NULL,
+    day TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    ticket TEXT,
+    counter TEXT,
+    actor TEXT NOT NULL DEFAULT '',
+    body TEXT NOT NULL,
+    PRIMARY KEY (centre, seq)
+);
+CREATE INDEX event_of_ticket ON event (ticket, seq) WHERE ticket IS NOT NULL;
+
+CREATE TABLE series (
+    centre TEXT NOT NULL,
+    day TEXT NOT NULL,
+    series TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (centre, day, series)
+);
+
 CREATE TABLE ticket (
-    place INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE CHECK (length(id) >= 16),
-    day TEXT NOT NULL CHECK (day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+    id TEXT PRIMARY KEY CHECK (length(id) >= 16),
+    centre TEXT NOT NULL,
+    place BIGINT NOT NULL,
+    day TEXT NOT NULL CHECK (length(day) = 10),
     series TEXT NOT NULL CHECK (length(series) BETWEEN 1 AND 4),
     n INTEGER NOT NULL CHECK (n > 0),
     service TEXT NOT NULL,
-    priority TEXT NOT NULL,
-    urgent INTEGER NOT NULL CHECK (urgent = (priority <> '')),
-    state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'called', 'completed', 'no_show')),
-    paper TEXT NOT NULL DEFAULT 'pending' CHECK (paper IN ('pending', 'printed', 'failed', 'wanted')),
+    further TEXT NOT NULL DEFAULT '',
+    priority TEXT NOT NULL DEFAULT '',
+    confirmed INTEGER NOT NULL DEFAULT 0 CHECK (confirmed IN (0, 1)),
+    urgent INTEGER NOT NULL CHECK (urgent IN (0, 1)),
+    channel TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ({_STATES})),
+    paper TEXT NOT NULL CHECK (paper IN ('none', 'pending', 'printed', 'failed', 'wanted')),
+    since TEXT NOT NULL,
+    appointment INTEGER NOT NULL DEFAULT 0 CHECK (appointment IN (0, 1)),
+    goes_first INTEGER NOT NULL DEFAULT 0 CHECK (goes_first IN (0, 1)),
+    for_counter TEXT NOT NULL DEFAULT '',
+    for_officer TEXT NOT NULL DEFAULT '',
     counter TEXT,
-    recalls INTEGER NOT NULL DEFAULT 0 CHECK (recalls >= 0),
+    officer TEXT NOT NULL DEFAULT '',
+    calls INTEGER NOT NULL DEFAULT 0,
     issued_at TEXT NOT NULL,
     called_at TEXT,
     announced_at TEXT,
+    serving_at TEXT,
     ended_at TEXT,
-    UNIQUE (day, series, n),
-    CHECK ((state = 'waiting') = (counter IS NULL)),
-    CHECK ((state = 'waiting') = (called_at IS NULL)),
-    CHECK ((state IN ('completed', 'no_show')) = (ended_at IS NOT NULL))
-) STRICT;
+    reference TEXT NOT NULL DEFAULT '',
+    note TEXT NOT NULL DEFAULT '',
+    wait_low REAL,
+    wait_high REAL,
+    wait_likely REAL,
+    wait_p10 REAL,
+    wait_p90 REAL,
+    UNIQUE (centre, day, series, n),
+    CHECK ((state IN ('called', 'serving')) = (counter IS NOT NULL)),
+    CHECK ((state IN ('completed', 'no_show', 'void')) = (ended_at IS NOT NULL))
+);
+CREATE UNIQUE INDEX one_ticket_at_a_counter ON ticket (centre, counter) WHERE state IN ('called', 'serving');
+CREATE INDEX line ON ticket (centre, day, service, urgent, appointment, goes_first DESC, since, place)
+    WHERE state IN ('reserved', 'waiting');
+CREATE INDEX unfinished ON ticket (centre, day)
+    WHERE state IN ('reserved', 'waiting', 'called', 'serving', 'held');
+CREATE INDEX announced_of_day ON ticket (centre, day, announced_at) WHERE announced_at IS NOT NULL;
+CREATE INDEX ticket_of_day ON ticket (centre, day, place);
 
-CREATE UNIQUE INDEX one_ticket_at_a_counter ON ticket (counter) WHERE state = 'called';
-CREATE INDEX waiting_line ON ticket (day, service, urgent, place) WHERE state = 'waiting';
-CREATE INDEX announced_of_day ON ticket (day, announced_at) WHERE announced_at IS NOT NULL;
-
-CREATE TRIGGER ticket_moves BEFORE UPDATE OF state ON ticket
-WHEN NEW.state <> OLD.state
-    AND NOT (OLD.state = 'waiting' AND NEW.state = 'called')
-    AND NOT (OLD.state = 'called' AND NEW.state IN ('completed', 'no_show'))
-BEGIN SELECT RAISE(ABORT, 'this move of a ticket is not allowed'); END;
-
-CREATE TRIGGER ticket_identity BEFORE UPDATE OF place, id, day, series, n, service, issued_at ON ticket
-BEGIN SELECT RAISE(ABORT, 'the identity of a ticket cannot change'); END;
-
-CREATE TRIGGER ticket_stays BEFORE DELETE ON ticket
-BEGIN SELECT RAISE(ABORT, 'tickets are not deleted'); END;
-"""
-
-_EVENTS = """
-CREATE TABLE event (
-    seq INTEGER PRIMARY KEY,
-    at TEXT NOT NULL,
+CREATE TABLE stint (
+    centre TEXT NOT NULL,
+    seq BIGINT NOT NULL,
+    ticket TEXT NOT NULL,
     day TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN (
-        'issued', 'printed', 'print_failed', 'called', 'recalled', 'completed', 'no_show',
-        'staff_called', 'staff_answered', 'reprint_requested'
-    )),
-    ticket TEXT REFERENCES ticket (id),
-    counter TEXT,
-    body TEXT NOT NULL CHECK (json_valid(body))
-) STRICT;
+    service TEXT NOT NULL,
+    urgent INTEGER NOT NULL,
+    appointment INTEGER NOT NULL,
+    counter TEXT NOT NULL,
+    officer TEXT NOT NULL,
+    waiting_since TEXT NOT NULL,
+    called_at TEXT NOT NULL,
+    serving_at TEXT,
+    ended_at TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    waited REAL NOT NULL,
+    served REAL NOT NULL,
+    wait_low REAL,
+    wait_high REAL,
+    wait_likely REAL,
+    wait_p10 REAL,
+    wait_p90 REAL,
+    PRIMARY KEY (centre, seq)
+);
+CREATE INDEX stint_of_day ON stint (centre, day, service);
 
-CREATE INDEX event_of_ticket ON event (ticket) WHERE ticket IS NOT NULL;
-
-CREATE TRIGGER event_gap_free BEFORE INSERT ON event
-WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM event)
-BEGIN SELECT RAISE(ABORT, 'event numbers have no gaps'); END;
-
-CREATE TRIGGER event_fixed BEFORE UPDATE ON event
-BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
-
-CREATE TRIGGER event_stays BEFORE DELETE ON event
-BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
-"""
-
-_REST = """
 CREATE TABLE answer (
-    key TEXT PRIMARY KEY CHECK (length(key) BETWEEN 8 AND 200),
+    centre TEXT NOT NULL,
+    key TEXT NOT NULL CHECK (length(key) BETWEEN 8 AND 200),
     request TEXT NOT NULL,
     at TEXT NOT NULL,
-    body TEXT NOT NULL CHECK (json_valid(body))
-) STRICT, WITHOUT ROWID;
+    body TEXT NOT NULL,
+    PRIMARY KEY (centre, key)
+);
+CREATE INDEX answer_age ON answer (centre, at);
 
-CREATE INDEX answer_age ON answer (at);
-
-CREATE TABLE counter (
-    name TEXT PRIMARY KEY,
-    session TEXT NOT NULL UNIQUE,
-    opened_at TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+CREATE TABLE desk (
+    centre TEXT NOT NULL REFERENCES centre (id),
+    counter TEXT NOT NULL,
+    session TEXT NOT NULL,
+    officer TEXT NOT NULL,
+    opened_at TEXT NOT NULL,
+    beat_at TEXT NOT NULL,
+    paused TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (centre, counter),
+    UNIQUE (centre, session)
+);
 
 CREATE TABLE staff_call (
-    id INTEGER PRIMARY KEY,
+    centre TEXT NOT NULL REFERENCES centre (id),
+    id BIGINT NOT NULL,
     kiosk TEXT NOT NULL CHECK (length(kiosk) BETWEEN 1 AND 40),
     at TEXT NOT NULL,
     answered_at TEXT,
-    counter TEXT
-) STRICT;
+    counter TEXT,
+    PRIMARY KEY (centre, id)
+);
+CREATE UNIQUE INDEX one_open_call_of_a_kiosk ON staff_call (centre, kiosk) WHERE answered_at IS NULL;
 
-CREATE UNIQUE INDEX one_open_call_of_a_kiosk ON staff_call (kiosk) WHERE answered_at IS NULL;
+CREATE TABLE block (
+    id TEXT PRIMARY KEY,
+    centre TEXT NOT NULL REFERENCES centre (id),
+    kiosk TEXT NOT NULL,
+    day TEXT NOT NULL,
+    series TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL CHECK (last >= first),
+    leased_at TEXT NOT NULL,
+    UNIQUE (centre, kiosk, day, series, first)
+);
+
+CREATE TABLE appointment (
+    id TEXT PRIMARY KEY CHECK (length(id) >= 16),
+    centre TEXT NOT NULL REFERENCES centre (id),
+    service TEXT NOT NULL,
+    slot TEXT NOT NULL,
+    place INTEGER NOT NULL CHECK (place > 0),
+    state TEXT NOT NULL CHECK (state IN ('booked', 'kept', 'cancelled')),
+    booked_at TEXT NOT NULL,
+    ticket TEXT UNIQUE
+);
+CREATE UNIQUE INDEX one_booking_of_a_place ON appointment (centre, service, slot, place) WHERE state <> 'cancelled';
+
+CREATE TABLE rating (
+    centre TEXT NOT NULL REFERENCES centre (id),
+    ticket TEXT NOT NULL,
+    at TEXT NOT NULL,
+    day TEXT NOT NULL,
+    score INTEGER NOT NULL CHECK (score BETWEEN 1 AND 5),
+    PRIMARY KEY (centre, ticket)
+);
+
+CREATE TABLE account (
+    id TEXT PRIMARY KEY,
+    centre TEXT NOT NULL REFERENCES centre (id),
+    name TEXT NOT NULL,
+    shown TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('officer', 'supervisor', 'administrator')),
+    password TEXT NOT NULL,
+    disabled INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1)),
+    UNIQUE (centre, name)
+);
+
+CREATE TABLE login (
+    token TEXT PRIMARY KEY,
+    account TEXT NOT NULL REFERENCES account (id),
+    csrf TEXT NOT NULL,
+    since TEXT NOT NULL,
+    until TEXT NOT NULL
+);
+
+CREATE TABLE device (
+    id TEXT PRIMARY KEY,
+    centre TEXT NOT NULL REFERENCES centre (id),
+    name TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('kiosk', 'counter', 'display')),
+    token TEXT NOT NULL UNIQUE,
+    since TEXT NOT NULL,
+    revoked_at TEXT
+);
+
+CREATE TABLE webhook (
+    id TEXT PRIMARY KEY,
+    centre TEXT NOT NULL REFERENCES centre (id),
+    url TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    kinds TEXT NOT NULL,
+    sent BIGINT NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    next_at TEXT NOT NULL
+);
 """
 
+_FORBIDDEN = (
+    # table, what happens, which column, what is wrong
+    ("event", "DELETE", "", "events are append-only"),
+    ("event", "UPDATE", "", "events are append-only"),
+    ("ticket", "DELETE", "", "tickets are not deleted"),
+    ("stint", "UPDATE", "", "history does not change"),
+    ("centre", "DELETE", "", "centres are not deleted"),  # what a foreign key of every hot row would say, for nothing
+)
 
-@migrations()
-def tickets_and_events(db: Database) -> None:
-    """The first schema."""
-    for script in (_TICKETS, _EVENTS, _REST):
-        for statement in _statements(script):
-            db.execute(statement)
+_MOVES = f"NEW.state <> OLD.state AND (OLD.state || '>' || NEW.state) NOT IN ({_ALLOWED})"
+_IDENTITY = (
+    "NEW.id <> OLD.id OR NEW.centre <> OLD.centre OR NEW.day <> OLD.day OR NEW.series <> OLD.series"
+    " OR NEW.n <> OLD.n OR NEW.place <> OLD.place OR NEW.issued_at <> OLD.issued_at"
+)
+_GAP = (
+    "NEW.seq <> 1 AND NOT EXISTS (SELECT 1 FROM event WHERE centre = NEW.centre AND seq = NEW.seq - 1)"
+    " OR EXISTS (SELECT 1 FROM event WHERE centre = NEW.centre AND seq = NEW.seq)"
+)
+_RULES = (
+    ("ticket", "UPDATE", _MOVES, "this move of a ticket is not allowed"),
+    ("ticket", "UPDATE", _IDENTITY, "the identity of a ticket cannot change"),
+    ("event", "INSERT", _GAP, "event numbers have no gaps"),
+    *((table, deed, "", text) for table, deed, _, text in _FORBIDDEN),
+)
 
 
-def migrate(connection: Any) -> None:
-    """Bring the database up to date in one transaction; safe when two processes start at once."""
+def migrate_sqlite(connection: Any, path: Path) -> None:
+    """Bring the file up to date in one transaction; safe when two processes start at once. ConfigError if too new."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        migrations.apply(Database(connection, recursive_triggers=False))
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found > VERSION or (found == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone()):
+            raise ConfigError(f"{path}: of another version of the queue server; give it a file of its own")
+        if found == 0:
+            _create(connection.execute, _statements(TABLES), _sqlite_trigger)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def migrate_postgres(connection: "psycopg.Connection[Any]") -> None:
+    """The same; the advisory lock makes other processes wait."""
+
+    def run(statement: str) -> None:
+        connection.execute(statement.encode())
+
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(7346912)")
+        found = connection.execute("SELECT to_regclass('schema_version')").fetchone()
+        if found is None or found[0] is None:
+            _create(run, _statements(TABLES), _postgres_trigger)
+            run("CREATE TABLE schema_version (version INTEGER NOT NULL)")
+            run(f"INSERT INTO schema_version VALUES ({VERSION})")  # noqa: S608  # our own number
+            return
+        row = connection.execute("SELECT version FROM schema_version").fetchone()
+        if row is None or row[0] != VERSION:
+            raise ConfigError("the queue database is of another version of the queue server")
+
+
+def _create(run: Callable[[str], Any], tables: list[str], trigger: Callable[..., list[str]]) -> None:
+    for statement in tables:
+        run(statement)
+    for number, rule in enumerate(_RULES):
+        for statement in trigger(f"rule_{number}", *rule):
+            run(statement)
+
+
+def _sqlite_trigger(name: str, table: str, deed: str, when: str, text: str) -> list[str]:
+    condition = f"WHEN {when} " if when else ""
+    return [
+        f"CREATE TRIGGER {name} BEFORE {deed} ON {table} {condition}BEGIN SELECT RAISE(ABORT, '{text}'); END",
+    ]
+
+
+def _postgres_trigger(name: str, table: str, deed: str, when: str, text: str) -> list[str]:
+    """A condition on the row alone is tested before the function is called; one with a query only inside it."""
+    body, condition = f"RAISE EXCEPTION '{text}';", ""
+    if "SELECT" in when:
+        body = f"IF {when} THEN {body} END IF;"
+    elif when:
+        condition = f"WHEN ({when}) "
+    give = "OLD" if deed == "DELETE" else "NEW"
+    return [
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN {give}; END $$",
+        f"CREATE TRIGGER {name} BEFORE {deed} ON {table} FOR EACH ROW {condition}EXECUTE FUNCTION {name}()",
+    ]
 
 
 def _statements(script: str) -> list[str]:

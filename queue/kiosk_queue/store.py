@@ -1,138 +1,86 @@
-"""The queue's SQLite file: one writer thread with group commit, one reader thread, durable before acknowledged.
+"""What the queue needs of a database, and which one serves it: SQLite in a file, or PostgreSQL for large sites.
 
-WAL and synchronous=FULL, read back (delivery reference §5.1); refused below the fix of the WAL-reset bug (§5.2).
+The SQL is the part of the language that both share, with named parameters (`:name`); only triggers differ (schema.py).
 """
 
-import logging
-import queue
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
 
-from pysqlite3 import dbapi2 as sqlite
-
-from kiosk.config import ConfigError
-from kiosk_queue.schema import migrate
-
-log = logging.getLogger(__name__)
-
+Row = Mapping[str, Any]
 T = TypeVar("T")
-Job = Callable[[Any], T]
-"""Works on a connection inside a transaction; returns what the caller waits for."""
 
-OLDEST_SQLITE = (3, 51, 3)
 BATCH = 64
+"""Deeds that share one transaction at most."""
+
+CENTRE = "c.id, c.version, c.day, c.seq, c.urgent_in_a_row"
+"""What every deed reads of its centre `c`: all but the settings, which are long and seldom change."""
 
 
 class StorageFault(Exception):
-    """The disk did not take or give it: nothing of the job happened."""
+    """The database did not take or give it: nothing of the job happened, or it is not known whether it did."""
 
 
-class Store:
-    """Owns the connections. `on_commit` is called from the writer thread after each group of writes."""
+class Tx(Protocol):
+    """One transaction. Every call raises StorageFault; a broken rule of the schema raises `Conflict`."""
 
-    def __init__(self, path: Path) -> None:
-        self.on_commit: Callable[[], None] | None = None
-        self._writer = _connect(path)
-        migrate(self._writer)
-        self._reader = _connect(path)
-        self._reader.execute("PRAGMA query_only = 1")
-        self._jobs: queue.SimpleQueue[tuple[Job[Any], Future[Any]] | None] = queue.SimpleQueue()
-        self._readers = ThreadPoolExecutor(1, "queue-reader")
-        self._thread = threading.Thread(target=self._write_loop, name="queue-writer", daemon=True)
-        self._thread.start()
+    def one(self, sql: str, **values: Any) -> Row | None:
+        """The first row, if any."""
 
-    def write(self, job: Job[T]) -> Future[T]:
-        """Run `job` in a transaction; the result is there once it is on the disk. An exception undoes the job."""
-        future: Future[T] = Future()
-        self._jobs.put((job, future))
-        return future
+    def all(self, sql: str, **values: Any) -> list[Row]:
+        """Every row."""
 
-    def read(self, job: Job[T]) -> Future[T]:
+    def run(self, sql: str, **values: Any) -> int:
+        """How many rows it touched."""
+
+    def put(self, sql: str, **values: Any) -> None:
+        """Write without waiting: what is wrong with it may be told by a later call or by the end of the transaction."""
+
+    def lock(self, centre: str, key: str = "") -> Row | None:
+        """The centre's row (`CENTRE`), which nobody else changes until the transaction ends.
+
+        Beside it `request` and `body` of the answer that is stored under `key`, or null.
+        """
+
+
+class Conflict(Exception):
+    """The schema forbids it: a duplicate, a move along no allowed edge, a change of the past."""
+
+
+Job = Callable[[Tx], T]
+"""Works inside a transaction; returns what the caller waits for. It may be run again: it acts on the database only."""
+
+
+class Store(Protocol):
+    """Owns the connections. `on_commit` takes the centres that changed; it is called from any thread.
+
+    `on_undo` is called when deeds that had run were taken back: what was read meanwhile may never have been true.
+    """
+
+    on_commit: Callable[[Iterable[str]], None] | None
+    on_undo: Callable[[], None] | None
+
+    def write(self, centre: str, job: Job[T]) -> "Future[T]":
+        """Run `job` in a transaction; the result is there once it is durable. An exception undoes the job.
+
+        Jobs of one centre run one after another.
+        """
+
+    def read(self, job: Job[T]) -> "Future[T]":
         """Run `job` on one consistent view of what is committed."""
-        return self._readers.submit(self._read, job)
 
     def close(self) -> None:
-        """Finish what was accepted and close the file."""
-        self._jobs.put(None)
-        self._thread.join()
-        self._readers.shutdown()
-        self._reader.close()
-        self._writer.close()
-
-    def _read(self, job: Job[T]) -> T:
-        self._reader.execute("BEGIN")
-        try:
-            return job(self._reader)
-        except sqlite.Error as error:
-            raise StorageFault(str(error)) from error
-        finally:
-            self._reader.execute("COMMIT")
-
-    def _write_loop(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            batch = [first]
-            while len(batch) < BATCH and not self._jobs.empty():
-                following = self._jobs.get()
-                if following is None:
-                    self._jobs.put(None)
-                    break
-                batch.append(following)
-            self._commit(batch)
-
-    def _commit(self, batch: list[tuple[Job[Any], Future[Any]]]) -> None:
-        """Run all jobs in one transaction and answer only after it is durable."""
-        answers: list[Callable[[], None]] = []
-        try:
-            self._writer.execute("BEGIN IMMEDIATE")
-            answers.extend(self._attempt(job, future) for job, future in batch)
-            self._writer.execute("COMMIT")
-        except sqlite.Error as error:
-            log.error("queue database: %s", error)
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            for _, future in batch:
-                future.set_exception(StorageFault(str(error)))
-            return
-        for answer in answers:
-            answer()
-        if self.on_commit is not None:
-            self.on_commit()
-
-    def _attempt(self, job: Job[Any], future: "Future[Any]") -> Callable[[], None]:
-        """Run one job in its savepoint; return how to answer for it once the group is durable."""
-        self._writer.execute("SAVEPOINT job")
-        try:
-            result = job(self._writer)
-        except (sqlite.OperationalError, sqlite.DatabaseError) as error:
-            if not isinstance(error, sqlite.IntegrityError):
-                raise  # the disk, not the job: the whole group fails
-            refusal: Exception = error
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever handed in the job
-            refusal = error
-        else:
-            self._writer.execute("RELEASE job")
-            return lambda: future.set_result(result)
-        self._writer.execute("ROLLBACK TO job")
-        self._writer.execute("RELEASE job")
-        return lambda: future.set_exception(refusal)
+        """Finish what was accepted and close; later jobs fail."""
 
 
-def _connect(path: Path) -> Any:
-    """A connection with its settings made and read back; raises ConfigError."""
-    if sqlite.sqlite_version_info < OLDEST_SQLITE:
-        raise ConfigError(f"SQLite {sqlite.sqlite_version} can lose data in WAL mode; 3.51.3 or newer is needed")
-    try:
-        connection = sqlite.connect(str(path), timeout=10, isolation_level=None, check_same_thread=False)
-        for pragma, wanted in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
-            connection.execute(f"PRAGMA {pragma} = {wanted}")
-            found = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
-            if found != wanted:
-                raise ConfigError(f"{path}: {pragma} is {found}, {wanted} is needed; use a local disk")
-        connection.execute("PRAGMA journal_size_limit = 16777216")
-    except sqlite.Error as error:
-        raise ConfigError(f"{path}: the queue database cannot be opened ({error})") from None
-    connection.row_factory = sqlite.Row
-    return connection
+def open_store(database: str) -> Store:
+    """The store behind a path or a `postgresql://` address; raises ConfigError."""
+    if database.startswith(("postgresql://", "postgres://")):
+        from kiosk_queue.postgres_store import PostgresStore
+
+        return PostgresStore(database)
+    from pathlib import Path
+
+    from kiosk_queue.sqlite_store import SqliteStore
+
+    return SqliteStore(Path(database))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kiosk.catalogue import CatalogueError
-from kiosk.config import ConfigError, Settings, load
+from kiosk.config import ConfigError, QueueServerSettings, Settings, load
 
 DEFAULT_CONFIG = Path("/etc/motcua/kiosk.toml")
 
@@ -96,6 +96,24 @@ def _serve_queue(options: argparse.Namespace) -> int:
     return 0
 
 
+def _queue_task(name: str) -> Command:
+    """A command beside the queue server, by its name in `kiosk_queue.program`."""
+
+    def command(options: argparse.Namespace) -> int:
+        from kiosk_queue import program
+
+        task: Callable[[QueueServerSettings, argparse.Namespace], int] = getattr(program, name)
+        return task(_settings(options).queue_server, options)
+
+    return command
+
+
+def _simulate_queue(options: argparse.Namespace) -> int:
+    from kiosk_queue.simulation.program import run
+
+    return run(options)
+
+
 def _serve_receiver(options: argparse.Namespace) -> int:
     from sync.receiver import serve
 
@@ -165,8 +183,12 @@ class _Commands:
     def __init__(self, parser: argparse.ArgumentParser, what: str) -> None:
         self._parsers = parser.add_subparsers(metavar=what)
         self._common = argparse.ArgumentParser(add_help=False)
-        self._common.add_argument("--config", type=Path, default=_default_config(), help="configuration file (TOML)")
-        self._common.add_argument("--verbose", action="store_true", help="log debugging details too")
+        # Suppressed: a default here would undo what was given before the command's name.
+        for name, more, text in (
+            ("--config", {"type": Path}, "configuration file (TOML)"),
+            ("--verbose", {"action": "store_true"}, "log debugging details too"),
+        ):
+            self._common.add_argument(name, default=argparse.SUPPRESS, help=text, **more)
 
     def add(self, name: str, command: Command, text: str) -> argparse.ArgumentParser:
         """A command that runs `command`."""
@@ -190,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--tour", type=Path, metavar="DIR", help="scripted visits without a screen; results go to DIR")
     demo.add_argument("--world", type=Path, metavar="DIR", help="keep the demonstration's data here")
     serve = top.level("serve", "server", "the servers")
-    serve.add("queue", _serve_queue, "the queue server with console and hall display")
+    _add_queue_tasks(serve.add("queue", _serve_queue, "the queue server with console and hall display"))
     serve.add("receiver", _serve_receiver, "the receiver of dossiers")
     serve.add("tthc-model", _serve_tthc_model, "a model TTHC system (OpenCPS v2 subset)")
     demo.add_argument("--free-ports", action="store_true", help="use ports that no other program uses")
@@ -205,6 +227,48 @@ def _parser() -> argparse.ArgumentParser:
     _json(top.add("codes", _codes, "show what the code scanner reads"))
     _json(top.add("print", _print, "print a test slip"))
     return parser
+
+
+def _add_queue_tasks(parser: argparse.ArgumentParser) -> None:
+    """Commands beside the queue server; without one the server runs."""
+    tasks = _Commands(parser, "[task]")
+
+    def task(name: str, function: str, text: str, of: _Commands = tasks) -> argparse.ArgumentParser:
+        added = of.add(name, _queue_task(function), text)
+        added.add_argument("--centre", default="", help="short name of the centre (default: queue_server.centre)")
+        return added
+
+    token = task("token", "token", "print a new token for a device, or revoke the one it has")
+    token.add_argument("--device", required=True, metavar="NAME", help="name of the device, unique in the centre")
+    token.add_argument("--role", choices=("kiosk", "counter", "display"), help="what the device may do")
+    token.add_argument("--revoke", action="store_true", help="the device's token works no longer")
+    task("devices", "list_devices", "list the devices that have a token")
+    admin = task("admin", "admin", "make the first administrator, or give them a new password")
+    admin.add_argument("--name", required=True, help="name to sign in with")
+    task("export-settings", "export_settings", "print a centre's settings (JSON)")
+    given = task("import-settings", "import_settings", "take over a centre's settings, or add a centre")
+    given.add_argument("file", type=Path, metavar="FILE", help="JSON as printed by export-settings")
+    webhook = tasks.level("webhook", "deed", "addresses that events are posted to")
+    added = task("add", "add_webhook", "post events to an address; prints the secret they are signed with", webhook)
+    added.add_argument("url", metavar="URL")
+    added.add_argument("--kind", action="append", default=[], help="only events of this kind (may be repeated)")
+    task("list", "list_webhooks", "list the addresses and how far each is behind", webhook)
+    task("remove", "remove_webhook", "post no more to an address", webhook).add_argument("url", metavar="URL|ID")
+    voice = task("voice-pack", "voice_pack", "make the clips of the hall's voice (espeak-ng)")
+    voice.add_argument("--language", choices=("vi", "en"), help="only this one")
+    voice.add_argument("--force", action="store_true", help="make clips again that espeak-ng made before")
+    _add_queue_simulation(tasks.add("simulate", _simulate_queue, "what the calling rules do to waiting times"))
+
+
+def _add_queue_simulation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--arrivals", required=True, metavar="FILE|PRESET", help="when citizens come")
+    parser.add_argument("--rule", metavar="NAME", help="only this rule (default: all, side by side)")
+    parser.add_argument("--counters", type=int, default=0, help="how many are open (default: as the arrivals say)")
+    parser.add_argument("--load", type=float, default=0.0, help="share of the counters' time that is needed")
+    parser.add_argument("--mornings", type=int, default=100, help="how many are simulated")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed, the same mornings")
+    parser.add_argument("--svg", type=Path, metavar="OUT", help="draw the comparison")
+    _json(parser)
 
 
 def _json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

@@ -116,10 +116,14 @@ class QueueSettings:
 
     url: str = "http://127.0.0.1:8480"
     """Base address."""
+    ca: Path | None = None
+    """Certificate authority (PEM) of an https:// address; without it the machine's own authorities."""
     token_file: Path = Path("secrets/kiosk-token")
     """The kiosk's bearer token."""
     timeout: float = 4.0
     """Seconds for a whole request."""
+    offline_numbers: int = 10
+    """Numbers of each series leased in advance for when the server is away, at most 50; 0: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +162,20 @@ class QueueServerSettings:
     """Address that the QR code of a ticket opens."""
     database: Path = Path("queue.db")
     """SQLite file."""
+    postgres: str = ""
+    """postgresql://… of a large site with several server processes; passwords belong in ~/.pgpass."""
+    centre: str = "centre"
+    """Short name of the centre in addresses and in the database."""
     catalogue: Path = Path("catalogue.toml")
-    """What the centre offers."""
-    kiosk_token_file: Path = Path("secrets/kiosk-token")
-    """Bearer token that kiosks present."""
-    console_password_file: Path = Path("secrets/console-password")
-    """Password of the staff console."""
+    """What the centre offers, when its database begins; later changes are made on the supervisor's page."""
     voice: str = "vi"
     """espeak-ng voice of the hall."""
+    voice_folder: Path = Path("voice")
+    """Clips of the hall's voice: made by espeak-ng, replaceable by recordings."""
+    certificate: Path | None = None
+    """Server certificate (PEM); with it and its key the server speaks HTTPS only."""
+    key_file: Path | None = None
+    """Private key of the server certificate (PEM)."""
 
 
 @dataclass(frozen=True, slots=True)

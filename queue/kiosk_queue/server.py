@@ -1,25 +1,32 @@
-"""`serve queue`: the application of one centre and the program around it."""
+"""`serve queue`: the application of a site's centres and the program around it."""
 
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
 
 from kiosk import catalogue
 from kiosk.clock import Clock, SystemClock
-from kiosk.config import ConfigError, QueueServerSettings, secret
-from kiosk_queue import console, kiosk_api, public
-from kiosk_queue.desk import Desk, Refused
+from kiosk.config import ConfigError, QueueServerSettings
+from kiosk_queue import api_table, console, hall, metrics, phone, supervisor
+from kiosk_queue.devices import Devices
+from kiosk_queue.estimate import Estimates
 from kiosk_queue.feed import Feed
-from kiosk_queue.store import StorageFault, Store
-from kiosk_queue.voice import Voice
-from kiosk_queue.web import Centre, SecurityHeaders, problem
+from kiosk_queue.floor import Desk, Refused, add_centre
+from kiosk_queue.model import from_catalogue
+from kiosk_queue.store import Conflict, StorageFault, Store, open_store
+from kiosk_queue.web import PAGES, SecurityHeaders, Site, problem
+from kiosk_queue.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -27,38 +34,67 @@ PATIENCE_AT_END = 3
 """Seconds that running requests get when the server stops."""
 
 
+KEEP_ALIVE = 30
+"""Seconds that an idle connection of a kiosk or a counter is kept."""
+
+
+def open_site_store(settings: QueueServerSettings) -> Store:
+    """The configured database with the home centre in it; raises ConfigError or CatalogueError."""
+    home = from_catalogue(catalogue.load(settings.catalogue), settings.centre)
+    store = open_store(settings.postgres or str(settings.database))
+    add_centre(store, home)
+    return store
+
+
 def create_app(settings: QueueServerSettings, clock: Clock | None = None) -> Starlette:
-    """The queue server of one centre; raises ConfigError or CatalogueError for anything it cannot start with."""
-    offered = catalogue.load(settings.catalogue)
-    token = _strong(secret(settings.kiosk_token_file, "the kiosk token"), settings.kiosk_token_file, 16)
-    password = _strong(
-        secret(settings.console_password_file, "the console password"), settings.console_password_file, 8
-    )
-    clock = clock or SystemClock()
-    store = Store(settings.database)
-    desk = Desk(store, offered, clock, settings.public_url)
-    voice = Voice(settings.database.parent / "voice", settings.voice)
-    centre = Centre(offered, clock, store, desk, Feed(store), voice)
+    """The queue server; raises ConfigError or CatalogueError for anything it cannot start with."""
+    store = open_site_store(settings)
+    desk = Desk(store, clock or SystemClock())
+    feed = Feed(desk)
+    site = Site(desk, feed, settings, settings.centre, Devices(store), Estimates(desk, feed))
+    webhooks = Webhooks(store)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        centre.feed.start()
+        site.feed.start()
+        site.estimates.start()
+        webhooks.start()
         yield
-        centre.feed.close()
+        site.estimates.close()
+        site.feed.close()
+        webhooks.close()
         store.close()
 
+    areas = _areas(site)
     app = Starlette(
         routes=[
-            *kiosk_api.routes(centre, token),
-            *console.routes(centre, password, secure=settings.public_url.startswith("https:")),
-            *public.routes(centre),
+            *areas,
+            Mount("/c/{centre}", routes=areas),
+            *metrics.routes(site),
+            Mount("/static", StaticFiles(directory=PAGES / "static")),
         ],
         middleware=[Middleware(SecurityHeaders)],
-        exception_handlers={Refused: _refused, StorageFault: _storage_fault},
+        exception_handlers={
+            Refused: _refused,
+            StorageFault: _storage_fault,
+            Conflict: _conflict,
+            HTTPException: _http_error,
+        },
         lifespan=lifespan,
     )
-    app.state.centre = centre
+    app.state.site = site
     return app
+
+
+def _areas(site: Site) -> list[BaseRoute]:
+    """The addresses of every area, the busiest first."""
+    return [
+        *api_table.routes(site),
+        *hall.routes(site),
+        *phone.routes(site),
+        *console.routes(site),
+        *supervisor.routes(site),
+    ]
 
 
 def serve(settings: QueueServerSettings) -> None:
@@ -66,7 +102,8 @@ def serve(settings: QueueServerSettings) -> None:
     with _listening(settings) as listener:
         app = create_app(settings)
         host, port = listener.getsockname()[:2]
-        log.info("queue server on http://%s:%d (console /console, display /display)", host, port)
+        scheme = "http" if settings.certificate is None else "https"
+        log.info("queue server on %s://%s:%d (console /console, display /display)", scheme, host, port)
         _Server(app).run(sockets=[listener])
 
 
@@ -74,15 +111,30 @@ class _Server(uvicorn.Server):
     """Ends the event streams first, which would otherwise never end."""
 
     def __init__(self, app: Starlette) -> None:
+        site: Site = app.state.site
+        if site.settings.key_file is not None and site.settings.certificate is None:
+            raise ConfigError("queue_server.key_file is set without queue_server.certificate; set both or none")
         config = uvicorn.Config(
             app,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
             log_config=None,
             access_log=False,  # a ticket's address is its holder's business
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=PATIENCE_AT_END,
+            ssl_certfile=site.settings.certificate,
+            ssl_keyfile=site.settings.key_file,
         )
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"{site.settings.certificate}: cannot be used with {site.settings.key_file} ({error})"
+            ) from None
         super().__init__(config)
-        self._feed: Feed = app.state.centre.feed
+        self._feed = site.feed
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, then everything else."""
@@ -93,7 +145,7 @@ class _Server(uvicorn.Server):
 def _listening(settings: QueueServerSettings) -> socket.socket:
     where = f"{settings.host}:{settings.port}"
     try:
-        listener = socket.create_server((settings.host, settings.port), backlog=256)
+        listener = socket.create_server((settings.host, settings.port), backlog=1024)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
@@ -104,12 +156,6 @@ def _listening(settings: QueueServerSettings) -> socket.socket:
     return listener
 
 
-def _strong(value: str, path: object, shortest: int) -> str:
-    if len(value) < shortest:
-        raise ConfigError(f"{path}: shorter than {shortest} characters; put a longer random secret there")
-    return value
-
-
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     return problem(error.status, error.reason, error.text)
@@ -118,3 +164,18 @@ async def _refused(_: Request, error: Exception) -> Response:
 async def _storage_fault(_: Request, error: Exception) -> Response:
     log.error("not stored: %s", error)
     return problem(503, "storage_error", "Máy chủ chưa lưu được. Hãy thử lại.")
+
+
+async def _conflict(_: Request, error: Exception) -> Response:
+    log.warning("refused by the database: %s", error)
+    return problem(409, "changed", "Dữ liệu vừa thay đổi. Hãy thử lại.")
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """What no route answered: problem details for programs, a line for people."""
+    assert isinstance(error, HTTPException)
+    if "/api/" not in request.url.path:
+        return PlainTextResponse(error.detail, error.status_code, error.headers)
+    answer = problem(error.status_code, "not_found" if error.status_code == 404 else "bad_request", error.detail)
+    answer.headers.update(error.headers or {})
+    return answer

@@ -72,7 +72,6 @@ def test_a_taken_port_is_named(world, server):
         (("serve", "receiver"), "receiver-hpke.key"),
         (("serve", "receiver"), "ca.pem"),
         (("forward", "--once"), "kiosk.pem"),
-        (("serve", "queue"), "console-password"),
         (("diagnose",), "receiver-hpke.pub"),
     ],
 )

@@ -1,30 +1,29 @@
-"""A real queue server over real HTTP for every test."""
+"""A real queue server over real HTTP for every test, on SQLite; the helpers are given out by fixtures."""
 
 import json
 import os
-import re
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import requests
 
 from kiosk import catalogue
 from kiosk.config import QueueServerSettings
-from kiosk_queue import server
-from kiosk_queue.desk import Desk
-from kiosk_queue.store import Store
+from kiosk_queue import devices, server
+from kiosk_queue.floor import Desk, add_centre
+from kiosk_queue.model import from_catalogue
+from kiosk_queue.store import Store, open_store
 
 ROOT = Path(__file__).parents[2]
-TOKEN = "kiosk-token-for-tests-only"
-PASSWORD = "console password of the tests"
-KIOSK = {"authorization": f"Bearer {TOKEN}"}
+CENTRE = "centre"
 
 CATALOGUE = """
 version = "1"
@@ -82,6 +81,7 @@ class Hands:
 
 @pytest.fixture
 def hands() -> Hands:
+    """Monday 23 November 2026, 08:00 in Vietnam. Hand it to `Running` for a server that lives by it."""
     return Hands(datetime(2026, 11, 23, 1, 0, tzinfo=UTC))
 
 
@@ -90,45 +90,61 @@ def settings(tmp_path: Path) -> QueueServerSettings:
     return make_settings(tmp_path)
 
 
-def make_settings(folder: Path) -> QueueServerSettings:
+def make_settings(folder: Path, **changes: object) -> QueueServerSettings:
+    """Settings of a server in `folder`; the port is chosen when it starts."""
     (folder / "catalogue.toml").write_text(CATALOGUE, "utf-8")
-    (folder / "token").write_text(TOKEN + "\n")
-    (folder / "password").write_text(PASSWORD + "\n")
-    return QueueServerSettings(
+    given = QueueServerSettings(
         port=0,
         public_url="http://queue.test",
         database=folder / "queue.db",
         catalogue=folder / "catalogue.toml",
-        kiosk_token_file=folder / "token",
-        console_password_file=folder / "password",
+        voice_folder=folder / "voice",
     )
+    return replace(given, **changes)
 
 
 @pytest.fixture
-def desk(settings: QueueServerSettings, hands: Hands) -> Iterator[Desk]:
-    store = Store(settings.database)
-    yield Desk(store, catalogue.load(settings.catalogue), hands, settings.public_url)
-    store.close()
+def store(settings: QueueServerSettings) -> Iterator[Store]:
+    """The store without a server, with the centre in it."""
+    opened = open_store(str(settings.database))
+    add_centre(opened, from_catalogue(catalogue.load(settings.catalogue), settings.centre))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def desk(store: Store, hands: Hands) -> Desk:
+    """Deeds and looks without HTTP, on the test's clock: `desk.do(CENTRE, deed).result()`."""
+    return Desk(store, hands)
 
 
 @dataclass
 class Running:
-    """A server on a real port, in a thread."""
+    """A server on a real port, in a thread. `clock`: a Hands, or None for the real time."""
 
     settings: QueueServerSettings
     clock: object = None
     port: int = 0
+    tokens: dict[str, str] = field(default_factory=dict)
+    app: object = None
     _server: server._Server | None = None
     _thread: threading.Thread | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "http" if self.settings.certificate is None else "https"
+        return f"{scheme}://127.0.0.1:{self.port}"
+
+    @property
+    def desk(self) -> Desk:
+        """The server's own desk: `running.desk.see(CENTRE, look).result()`."""
+        return self.app.state.site.desk
 
     def start(self) -> "Running":
         listener = server._listening(replace(self.settings, port=self.port))
         self.port = listener.getsockname()[1]
-        self._server = server._Server(server.create_app(self.settings, self.clock))
+        self.app = server.create_app(self.settings, self.clock)
+        self._server = server._Server(self.app)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
         self._thread.start()
         until(lambda: self._server.started)
@@ -141,60 +157,105 @@ class Running:
             assert not self._thread.is_alive(), "the server does not stop"
             self._thread = None
 
-    def post(self, path: str, body: object, **options) -> requests.Response:
-        return requests.post(self.url + path, json=body, timeout=10, **{"headers": KIOSK, **options})
+    def token(self, role: str = "kiosk", name: str = "") -> str:
+        """The token of a device of this role, made when it is first asked for."""
+        name = name or f"{role}-1"
+        if name not in self.tokens:
+            self.tokens[name] = devices.add_device(self.desk.store, self.settings.centre, name, role)
+        return self.tokens[name]
 
-    def issue(self, service: str = "khai-sinh", priority: str = "", key: str | None = None) -> dict:
-        body = {"service": service, "priority": priority, "key": key or os.urandom(8).hex()}
-        answer = self.post("/api/tickets", body)
+    def headers(self, role: str = "kiosk", name: str = "", **more: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token(role, name)}", **more}
+
+    def api(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        role: str = "kiosk",
+        key: str | None = None,
+        name: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> requests.Response:
+        """A request of a device to `/api/v1` + path. POST /tickets gets a key of its own unless one is given."""
+        if key is None and path == "/tickets":
+            key = os.urandom(8).hex()
+        given = {**self.headers(role, name), **({"idempotency-key": key} if key else {}), **(headers or {})}
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(
+                method, f"{self.url}/api/v1{path}", json=body, headers=given, timeout=10, allow_redirects=False
+            )
+
+    def issue(
+        self, service: str = "khai-sinh", group: str = "", key: str | None = None, channel: str = "api", **more: object
+    ) -> dict:
+        """A number: the answer of POST /tickets."""
+        body = {"service": service, "group": group, "channel": channel, **more}
+        answer = self.api("POST", "/tickets", body, key=key)
         assert answer.status_code == 201, answer.text
         return answer.json()
+
+    def counter(self, counter: str = "1", officer: str = "", name: str = "counter-1") -> "AtCounter":
+        """An open counter that is worked by the API."""
+        at = AtCounter(self, counter, name)
+        answer = at.post("open", {"officer": officer} if officer else {})
+        assert answer.status_code == 200, answer.text
+        return at
+
+
+@dataclass
+class AtCounter:
+    """A program of the counters at one counter."""
+
+    running: Running
+    counter: str
+    device: str = "counter-1"
+
+    def post(self, deed: str, body: object = None, key: str | None = None) -> requests.Response:
+        return self.running.api("POST", f"/counters/{self.counter}/{deed}", body, "counter", key, self.device)
+
+    def next(self) -> dict | None:
+        answer = self.post("next")
+        assert answer.status_code in (200, 204), answer.text
+        return answer.json() if answer.status_code == 200 else None
+
+    def do(self, ticket: str, deed: str, body: object = None, key: str | None = None) -> requests.Response:
+        headers = {"x-counter": self.counter}
+        return self.running.api("POST", f"/tickets/{ticket}/{deed}", body, "counter", key, self.device, headers)
 
 
 @pytest.fixture
 def running(settings: QueueServerSettings) -> Iterator[Running]:
+    """A server on the real clock."""
     running = Running(settings).start()
     yield running
     running.stop()
 
 
-@dataclass
-class Officer:
-    """An officer's browser without the browser."""
-
-    url: str
-    counter: str = "1"
-    session: requests.Session = field(default_factory=requests.Session)
-    csrf: str = ""
-
-    def sign_in(self, password: str = PASSWORD) -> requests.Response:
-        self.session.trust_env = False
-        answer = self.session.post(self.url + "/console/sign-in", data={"password": password}, timeout=10)
-        found = re.search(r'data-csrf="([0-9a-f]+)"', answer.text)
-        self.csrf = found[1] if found else ""
-        return answer
-
-    def do(self, deed: str, **body) -> requests.Response:
-        body = {"counter": self.counter, "key": os.urandom(8).hex(), **body}
-        headers = {"x-csrf-token": self.csrf}
-        return self.session.post(f"{self.url}/console/api/{deed}", json=body, headers=headers, timeout=10)
-
-    def at(self, counter: str) -> "Officer":
-        self.sign_in()
-        self.counter = counter
-        assert self.do("counter").status_code == 200
-        return self
+@pytest.fixture
+def running_by_hand(settings: QueueServerSettings, hands: Hands) -> Iterator[Running]:
+    """A server whose clock is `hands`."""
+    running = Running(settings, hands).start()
+    yield running
+    running.stop()
 
 
 class Listener:
     """Reads a stream of server-sent events in a thread."""
 
-    def __init__(self, url: str, session: requests.Session | None = None, after: int | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        session: requests.Session | None = None,
+        after: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         self.frames: list[tuple[str, int, dict, float]] = []
         self.ended = threading.Event()
-        headers = {} if after is None else {"last-event-id": str(after)}
+        given = {**(headers or {}), **({} if after is None else {"last-event-id": str(after)})}
         get = (session or requests).get
-        self.response = get(url, headers=headers, stream=True, timeout=(5, 60))
+        self.response = get(url, headers=given, stream=True, timeout=(5, 60))
         assert self.response.status_code == 200, self.response.text
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -221,7 +282,7 @@ class Listener:
         return [data for event, _, data, _ in list(self.frames) if event == "state"]
 
 
-def until(condition, seconds: float = 10.0):
+def until(condition: Callable[[], object], seconds: float = 10.0) -> object:
     """Wait for a condition; its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -239,14 +300,15 @@ def program(code: str, *arguments: str) -> subprocess.Popen:
 
 
 @pytest.fixture
-def helpers():
+def helpers() -> SimpleNamespace:
     """What tests share; with importlib mode they cannot import this file."""
-    return __import__("types").SimpleNamespace(
-        Officer=Officer,
+    return SimpleNamespace(
+        AtCounter=AtCounter,
         Listener=Listener,
         Running=Running,
+        make_settings=make_settings,
         until=until,
         program=program,
-        KIOSK=KIOSK,
-        PASSWORD=PASSWORD,
+        CENTRE=CENTRE,
+        CATALOGUE=CATALOGUE,
     )

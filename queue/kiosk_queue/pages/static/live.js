@@ -2,9 +2,10 @@
 "use strict";
 
 const SILENCE_MS = 25000; // the server speaks every 10 seconds
+const RETRY_FIRST_MS = 1000, RETRY_MOST_MS = 10000;
 
 function listen(path, { onState, onEvent, onLine, onRefused }) {
-  let source, timer, last = null, heard = performance.now(), up = null;
+  let source, timer, last = null, heard = performance.now(), up = null, pause = RETRY_FIRST_MS;
 
   function line(now) {
     if (now !== up) onLine(up = now);
@@ -12,23 +13,26 @@ function listen(path, { onState, onEvent, onLine, onRefused }) {
   function note(message) {
     last = message.lastEventId;
     heard = performance.now();
+    pause = RETRY_FIRST_MS;
     line(true);
     return JSON.parse(message.data);
   }
   function open() {
     heard = performance.now();
-    source = new EventSource(last === null ? path : `${path}?after=${last}`);
+    source = new EventSource(last === null ? path : `${path}${path.includes("?") ? "&" : "?"}after=${last}`);
     source.addEventListener("state", (m) => onState(note(m)));
-    source.addEventListener("event", (m) => onEvent && onEvent(note(m)));
+    source.addEventListener("event", (m) => { const event = note(m); if (onEvent) onEvent(event); });
     source.onerror = () => {
       line(false);
       if (source.readyState === EventSource.CLOSED) retry();
     };
   }
+  // Pages that lost the server together do not come back together.
   function retry() {
     source.close();
     clearTimeout(timer);
-    timer = setTimeout(open, 1500);
+    timer = setTimeout(open, pause * (0.5 + Math.random()));
+    pause = Math.min(RETRY_MOST_MS, pause * 1.5);
     if (onRefused) onRefused();
   }
   setInterval(() => {
@@ -44,7 +48,7 @@ const clock = {
   now() { return new Date(performance.now() + this.offset); },
 };
 
-const ZONE = "Asia/Ho_Chi_Minh";
+const ZONE = document.body.dataset.zone || "Asia/Ho_Chi_Minh";
 const hourFormat = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, hour: "2-digit", minute: "2-digit" });
 const dayFormat = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, day: "2-digit", month: "2-digit", year: "numeric" });
 const weekdayFormat = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, weekday: "short" });

@@ -1,124 +1,120 @@
-// The hall display: the newest call large at once, earlier calls beside it, every call spoken in full and in order.
-"use strict";
+// The hall display: what the server says, shown; calls announced; never empty, never older than it must be.
 
-const STALE_MS = 60000; // a call older than this is shown, not spoken
-const TILES = 4, TILE_MS = 8000;
-let lines = [], pageOfTiles = 0, shownAt = null, spoken = 0;
+import { Announcements } from "./display-voice.js";
+import { Calls, by, text } from "./display-calls.js";
+import { Slides, buildTicker } from "./display-idle.js";
+import { clock, connect } from "./display-line.js";
 
-function showState(state) {
-  clock.set(state.now);
-  showCalls(state.calls);
-  lines = state.waiting.filter((line) => line.count > 0);
-  text("total", String(lines.reduce((sum, line) => sum + line.count, 0)));
-  showLines();
-  document.body.dataset.seq = state.seq;
-}
+const { base, zone, build } = document.body.dataset;
+const SLIDE_MS = 12000, TILES_MS = 8000, SHIFT_MS = 60000, RELOAD_APART_MS = 60000, LOST_AFTER_MS = 2000;
+const SHIFTS = [[0, 0], [3, 0], [3, 2], [0, 2], [-3, 2], [-3, 0], [-3, -2], [0, -2], [3, -2]]; // pixels of 1920
 
-function showCalls(calls) {
-  const first = calls.find((call) => call.state === "called"); // nobody is invited to a counter that has finished
-  const rest = calls.filter((call) => call !== first);
-  by("welcome").hidden = Boolean(first);
-  by("call").hidden = !first;
-  by("none").hidden = rest.length > 0;
-  if (first) {
-    text("number", first.number);
-    by("number").classList.toggle("long", first.number.length > 6);
-    text("counter", first.counter);
-    if (shownAt !== null && first.at > shownAt) freshen(by("hero"));
-  }
-  shownAt = calls.length ? calls[0].at : "";
-  showSpeaker(spokenNumber);
-  const rows = rest.slice(0, 5).map((call) => {
-    const row = el("li", call.state === "called" ? "" : "done", el("span", "", call.number), el("b", "", call.counter));
-    if (call.state === "called" && clock.now() - Date.parse(call.at) < 6000) row.classList.add("fresh");
-    return row;
-  });
-  by("recent").replaceChildren(...rows);
-}
-
-function freshen(node) {
-  node.classList.remove("fresh");
-  void node.offsetWidth; // restarts the animation
-  node.classList.add("fresh");
-}
-
-function showLines() {
-  const pages = Math.max(1, Math.ceil(lines.length / TILES));
-  pageOfTiles %= pages;
-  const most = Math.max(1, ...lines.map((line) => line.count));
-  const tiles = lines.slice(pageOfTiles * TILES, (pageOfTiles + 1) * TILES).map((line) => {
-    const bar = el("i");
-    bar.style.setProperty("--share", `${(100 * line.count) / most}%`);
-    return el("li", "", el("span", "", line.name), el("b", "", String(line.count)), bar);
-  });
-  const signature = tiles.map((tile) => tile.textContent).join("|");
-  if (by("lines").dataset.signature !== signature) {
-    by("lines").dataset.signature = signature;
-    by("lines").replaceChildren(...tiles);
-  }
-  by("lines").hidden = lines.length === 0;
-  by("nobody").hidden = lines.length > 0;
-}
-
-// --- voice: one after the other, never over each other ---
-
-const announcements = [];
-let speaking = false, spokenNumber = null;
-
-function announce(call) {
-  if (call.seq <= spoken || clock.now() - Date.parse(call.at) > STALE_MS) return;
-  spoken = call.seq;
-  announcements.push(call);
-  if (!speaking) speakAll();
-}
-
-async function speakAll() {
-  speaking = true;
-  while (announcements.length) {
-    const call = announcements.shift();
+const calls = new Calls(), slides = new Slides();
+const voice = new Announcements({
+  sound: new URLSearchParams(location.search).get("sound") !== "off",
+  onStart: (call) => {
     document.body.dataset.speaking = call.seq;
-    showSpeaker(call.number);
-    await speak(call);
-    showSpeaker(null);
-    document.body.dataset.spoken = call.seq;
+    calls.announce(call);
+  },
+  onEnd: (call, spoken) => {
+    if (spoken) document.body.dataset.spoken = call.seq;
+    if (call === null) calls.announce(null);
+  },
+});
+
+let texts = null, asking = false, dayFormat = null, hourFormat = null;
+
+function onState(state) {
+  clock.set(state.now);
+  calls.show(state);
+  voice.follow(state);
+  remember(state.seq);
+  if (texts === null || texts.settings !== state.settings) loadTexts();
+  if (state.build !== build) renew();
+  document.body.dataset.seq = state.seq;
+  document.body.dataset.day = state.day;
+}
+
+async function loadTexts() {
+  if (asking) return;
+  asking = true;
+  try {
+    const answer = await fetch(`${base}/display/texts`);
+    if (answer.ok) useTexts(await answer.json());
+  } catch {
+    // the next state asks again
+  } finally {
+    asking = false;
   }
-  speaking = false;
 }
 
-function showSpeaker(number) {
-  spokenNumber = number;
-  by("speaker").toggleAttribute("hidden", number === null || number !== by("number").textContent);
+function useTexts(found) {
+  texts = found;
+  voice.volume = found.volume;
+  document.body.classList.toggle("no-en", !found.languages.includes("en"));
+  text("centre-vi", found.centre.vi);
+  text("centre-en", found.centre.en === found.centre.vi ? "" : found.centre.en);
+  document.title = `Gọi số · ${found.centre.vi}`;
+  hourFormat = new Intl.DateTimeFormat("en-GB", { timeZone: found.zone, hour: "2-digit", minute: "2-digit" });
+  dayFormat = new Intl.DateTimeFormat("vi", { timeZone: found.zone, weekday: "long", day: "2-digit", month: "2-digit", year: "numeric" });
+  slides.build(found);
+  buildTicker(found);
+  tick();
 }
 
-function speak(call) {
-  return new Promise((done) => {
-    const audio = new Audio(call.voice);
-    const limit = setTimeout(finish, 20000);
-    function finish() {
-      clearTimeout(limit);
-      audio.pause();
-      done();
+// A newer server: load its pages, when nothing is being announced and only if they can be had now.
+async function renew() {
+  const last = Number(sessionStorage.getItem("hall-renewed") || 0);
+  if (voice.busy || asking || Date.now() - last < RELOAD_APART_MS) return;
+  asking = true;
+  try {
+    if ((await fetch(location.href, { cache: "no-store" })).ok) {
+      sessionStorage.setItem("hall-renewed", String(Date.now()));
+      location.reload();
     }
-    audio.onended = finish;
-    audio.onerror = finish; // no voice: the call is on the screen
-    audio.play().then(() => { by("sound").hidden = true; }, (refusal) => {
-      if (refusal.name === "NotAllowedError") by("sound").hidden = false;
-      finish();
-    });
-  });
+  } catch {
+    // it stays as it is; the next state tries again
+  } finally {
+    asking = false;
+  }
 }
-by("sound").onclick = () => { by("sound").hidden = true; };
+
+// A page that is loaded anew goes on after the last event, so that no call in between is lost.
+const key = `hall-seq ${location.pathname} ${zone}`;
+function remember(seq) {
+  sessionStorage.setItem(key, String(seq));
+}
+function remembered() {
+  const seq = sessionStorage.getItem(key);
+  return seq === null ? null : Number(seq);
+}
 
 function tick() {
-  text("time", hour(clock.now()));
-  text("date", dateLine(clock.now()));
+  if (!hourFormat) return;
+  text("time", hourFormat.format(clock.now()));
+  text("date", dayFormat.format(clock.now()));
 }
-tick();
-setInterval(tick, 1000);
-setInterval(() => { pageOfTiles += 1; showLines(); }, TILE_MS);
 
-listen("/events", {
-  onState: showState,
-  onEvent: announce,
-  onLine: (up) => { by("lost").hidden = up; },
-});
+let minute = 0;
+function shift() {
+  minute += 1;
+  const [x, y] = SHIFTS[minute % SHIFTS.length].map((pixels) => (pixels * innerWidth) / 1920);
+  by("stage").style.setProperty("--shift-x", `${x}px`);
+  by("stage").style.setProperty("--shift-y", `${y}px`);
+}
+
+let lostTimer = 0;
+function onLine(up) {
+  clearTimeout(lostTimer);
+  if (up) by("lost").hidden = true;
+  else lostTimer = setTimeout(() => { by("lost").hidden = false; }, LOST_AFTER_MS);
+}
+
+text("zone", zone ? `Khu ${zone}` : "");
+by("zone").hidden = !zone;
+setInterval(() => { tick(); calls.draw(); }, 1000);
+setInterval(() => { if (!calls.inviting) slides.turn(); }, SLIDE_MS);
+setInterval(() => calls.turn(), TILES_MS);
+setInterval(shift, SHIFT_MS);
+const query = zone ? `?zone=${encodeURIComponent(zone)}` : "";
+connect(`${base}/display/events${query}`, remembered(), { onState, onEvent: (call) => voice.add(call), onLine });

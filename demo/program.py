@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from demo.programs import Children, ProgramError, running
 from demo.tour import play
-from demo.world import Patience, Ports, World
+from demo.world import STAFF, Patience, Ports, World
 from kiosk import app
 from kiosk.config import ConfigError, Settings, secret
 from kiosk.reception import Reception
@@ -51,13 +51,17 @@ async def _demo(world: World, settings: Settings) -> None:
 
 def _addresses(world: World, settings: Settings) -> str:
     p = world.ports
-    password = secret(settings.queue_server.console_password_file, "console password")
+    staff = "\n".join(
+        f"{'':33}name: {name:10} password: {world.password_of(name)}   ({role})" for name, _, role in STAFF
+    )
     user, _, word = secret(settings.tthc_model.user_file, "TTHC user").partition(":")
     return f"""
   Motcua is running.
 
   Dock (cards, papers, faults)   http://127.0.0.1:{p.dock}/
-  Staff console                  http://127.0.0.1:{p.queue}/console   password: {password}
+  Staff console                  http://127.0.0.1:{p.queue}/console
+  Supervisor                     http://127.0.0.1:{p.queue}/supervisor
+{staff}
   Hall display                   http://127.0.0.1:{p.queue}/display
   Model TTHC system              http://127.0.0.1:{p.tthc}/          user: {user}   password: {word}
 
@@ -80,15 +84,15 @@ def on_stage(folder: Path, script: Script) -> int:
     place = Path(tempfile.mkdtemp(prefix="motcua-tour-"))
     world = World(place, Ports.free(), Patience(idle=8, warning=4, tthc_answer=1.5), silent=True)
     try:
-        return asyncio.run(_ended_by_signal(_on_stage(world, folder, script)))
+        settings = world.prepare()
+        return asyncio.run(_ended_by_signal(_on_stage(world, settings, folder, script)))
     except asyncio.CancelledError:
         return 128 + signal.SIGTERM
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-async def _on_stage(world: World, folder: Path, script: Script) -> int:
-    settings = world.prepare()
+async def _on_stage(world: World, settings: Settings, folder: Path, script: Script) -> int:
     codes: list[int] = []
     async with _started(world) as children:
 

@@ -1,6 +1,7 @@
 """A running demonstration in the hands of a script: real touches, the dock's API, pictures of every screen."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import time
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from pysqlite3 import dbapi2 as sqlite
 
 from demo.programs import Children
 from demo.world import World
 from kiosk.config import Settings, secret
 from kiosk.reception import Reception
 from kiosk.visit import Outcome
+from kiosk_queue.model import shown_number
 from screens.presenter import KivyPresenter
 from screens.touch import Finger, FingerError
 
@@ -171,8 +174,9 @@ class Stage:
         return [part.text for part in screen.parts() if getattr(part, "text", "")] if screen else []
 
     async def tickets(self, number: str = "") -> list[dict[str, Any]]:
-        """Today's tickets as the queue server has them, or the one with this number."""
-        tickets: list[dict[str, Any]] = (await self.queue("api/tickets"))["tickets"]
+        """The tickets as the queue server has them, in the order it learned of them, or the one with this number."""
+        database = self.settings.queue_server.database
+        tickets = await asyncio.to_thread(_tickets, database)
         return [t for t in tickets if number in ("", t["number"])]
 
     def traces(self, *canaries: str) -> list[str]:
@@ -192,9 +196,10 @@ class Stage:
         url = f"http://127.0.0.1:{self.world.ports.tthc}/o/rest/v2/{path}"
         return await asyncio.to_thread(requests.get, url, auth=(user, password), timeout=10)
 
-    async def queue(self, path: str) -> Any:
-        """GET from the queue server as the kiosk."""
-        token = secret(self.settings.queue.token_file, "kiosk token")
-        url = f"http://127.0.0.1:{self.world.ports.queue}/{path}"
-        headers = {"Authorization": f"Bearer {token}"}
-        return (await asyncio.to_thread(requests.get, url, headers=headers, timeout=10)).json()
+
+def _tickets(database: Path) -> list[dict[str, Any]]:
+    """What stands in the queue server's file, read beside it."""
+    with contextlib.closing(sqlite.connect(f"file:{database}?mode=ro", uri=True, timeout=10)) as connection:
+        rows = connection.execute("SELECT series, n, service, state, paper, issued_at FROM ticket ORDER BY place")
+        names = ("service", "state", "paper", "issued_at")
+        return [{"number": shown_number(row[0], row[1]), **dict(zip(names, row[2:], strict=True))} for row in rows]

@@ -1,16 +1,30 @@
-"""A folder with all a demonstration needs: keys, certificates, cards, catalogue and one configuration."""
+"""A folder with all a demonstration needs: keys, certificates, cards, catalogue, accounts and one configuration."""
 
+import asyncio
 import secrets
 import shutil
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kiosk.config import Settings, load
+from kiosk.clock import SystemClock
+from kiosk.config import Settings, load, secret
 from kiosk.i18n import ASSETS
+from kiosk_queue import accounts, devices
+from kiosk_queue.floor import Desk, Floor
+from kiosk_queue.server import open_site_store
+from kiosk_queue.store import Store
 from sync.keys import create_world
 
 KIOSK_ID = "K01"
+
+STAFF: tuple[tuple[str, str, accounts.Role], ...] = (
+    ("canbo1", "Cán bộ 1", "officer"),
+    ("canbo2", "Cán bộ 2", "officer"),
+    ("phutrach", "Phụ trách", "supervisor"),
+    ("quantri", "Quản trị", "administrator"),
+)
+"""Who works at the demonstration's counters: name to sign in with, shown name, role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +79,43 @@ class World:
         return self.folder / "kiosk.toml"
 
     def prepare(self) -> Settings:
-        """Make what is missing, write the configuration anew, and return it."""
+        """Make what is missing, write the configuration anew, and return it. Not to be called from an event loop."""
         private = self.folder / "secrets"
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (private / "ca.pem").exists():
             create_world(private, [KIOSK_ID], ["127.0.0.1", "localhost"])
-        for name, value in (
-            ("kiosk-token", secrets.token_urlsafe(32)),
-            ("console-password", secrets.token_hex(4)),
-            ("tthc-user", f"motcua:{secrets.token_urlsafe(16)}"),
-        ):
-            _write_private(private / name, value)
+        _write_private(private / "tthc-user", f"motcua:{secrets.token_urlsafe(16)}")
+        for name, _, _ in STAFF:
+            _write_private(self._password_file(name), f"{secrets.token_hex(3)}-{secrets.token_hex(3)}")
         shutil.copyfile(ASSETS / "catalogue" / "sample.toml", self.folder / "catalogue.toml")
         shutil.copytree(ASSETS / "cards", self.folder / "cards", dirs_exist_ok=True)
         self.config.write_text(self._toml(), "utf-8")
-        return load(self.config)
+        settings = load(self.config)
+        self._enrol(settings)
+        return settings
+
+    def password_of(self, name: str) -> str:
+        """The password of one of the STAFF."""
+        return secret(self._password_file(name), "password")
+
+    def _password_file(self, name: str) -> Path:
+        return self.folder / "secrets" / f"{name}-password"
+
+    def _enrol(self, settings: Settings) -> None:
+        """Make the kiosk and the staff known to the queue, as its command line does, unless they are."""
+        store, centre = open_site_store(settings.queue_server), settings.queue_server.centre
+        try:
+            token = settings.queue.token_file
+            if not token.exists() or not _is_known(store, token.read_text("utf-8")):
+                token.unlink(missing_ok=True)
+                _write_private(token, devices.add_device(store, centre, KIOSK_ID, "kiosk"))
+            desk = Desk(store, SystemClock())
+            there = desk.see(centre, lambda view: accounts.accounts_of(view.tx, centre, "")).result()
+            missing = [person for person in STAFF if person[0] not in {account["name"] for account in there}]
+            for name, shown, role in missing:
+                _hire(desk, centre, name, shown, role, self.password_of(name))
+        finally:
+            store.close()
 
     def _toml(self) -> str:
         p = self.ports
@@ -123,6 +159,21 @@ camera_port = {p.camera}
 queue_wire_port = {p.queue_wire}
 receiver_wire_port = {p.receiver_wire}
 """
+
+
+def _is_known(store: Store, token: str) -> bool:
+    digest = devices.digest_of(token).hex()
+    look = "SELECT 1 AS one FROM device WHERE token = :digest AND revoked_at IS NULL"
+    return store.read(lambda tx: tx.one(look, digest=digest)).result() is not None
+
+
+def _hire(desk: Desk, centre: str, name: str, shown: str, role: accounts.Role, password: str) -> None:
+    stored = asyncio.run(accounts.hashed(password, name))
+
+    def deed(floor: Floor) -> dict[str, object]:
+        return accounts.add_account(floor, "demo", name, shown, role, stored)
+
+    desk.do(centre, deed).result()
 
 
 def _write_private(path: Path, value: str) -> None:

@@ -34,7 +34,7 @@ async def equipment(settings: Settings) -> AsyncIterator[Equipment]:
     scanner = SerialScanner(settings.scanner)
     printer = EscposPrinter(settings.printer)
     speaker = EspeakSpeaker(settings.speech)
-    queue = QueueClient(settings.queue, settings.kiosk.id)
+    queue = QueueClient(settings.queue, settings.kiosk)
     office = OutboxOffice(settings.office, settings.kiosk)
     async with AsyncExitStack() as stack:
         for device in (card, camera, scanner, printer, speaker, queue, office):

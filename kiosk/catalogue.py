@@ -17,11 +17,19 @@ PROCEDURE_CODE = re.compile(r"\d\.\d{6}(\.\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2})?")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One thing a citizen queues for; `series` is the letter prefix of its numbers."""
+    """One thing a citizen queues for; `series` is the letter prefix of its numbers.
+
+    Minutes at the counter, minutes of wait that the centre promises, numbers a day (0: no limit); None: not said.
+    """
 
     id: str
     name: Text
     series: str
+    mean_minutes: float | None = None
+    target_minutes: float | None = None
+    daily_cap: int = 0
+    procedures: tuple[str, ...] = ()
+    """Codes of the procedures that it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,15 @@ class PriorityGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Counter:
+    """A desk: the services called to it (none named means all) and the part of the hall it is in."""
+
+    name: str
+    skills: tuple[str, ...] = ()
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """Everything a centre offers."""
 
@@ -97,7 +114,7 @@ class Catalogue:
     centre: Text
     groups: tuple[Group, ...]
     priorities: tuple[PriorityGroup, ...]
-    counters: tuple[str, ...]
+    counters: tuple[Counter, ...]
 
     @property
     def services(self) -> Mapping[str, Service]:
@@ -129,7 +146,7 @@ def load(path: Path) -> Catalogue:
             centre=_text(raw["centre"]),
             groups=tuple(_group(g) for g in raw["group"]),
             priorities=tuple(PriorityGroup(p["id"], _text(p)) for p in raw.get("priority", [])),
-            counters=tuple(raw["counters"]),
+            counters=_counters(raw),
         )
     except KeyError as missing:
         raise CatalogueError(f"{path}: an entry lacks {missing}") from None
@@ -146,9 +163,23 @@ def _check(catalogue: Catalogue, path: Path) -> None:
         twice = {i for i in ids if ids.count(i) > 1}
         if twice:
             raise CatalogueError(f"{path}: {name} used twice: {', '.join(sorted(twice))}")
+    _check_queue(catalogue, path)
     for code in codes:
         if not PROCEDURE_CODE.fullmatch(code):
             raise CatalogueError(f"{path}: {code} is not a procedure code such as 1.001193.000.00.00.H05")
+
+
+def _check_queue(catalogue: Catalogue, path: Path) -> None:
+    for counter in catalogue.counters:
+        if unknown := set(counter.skills) - set(catalogue.services):
+            raise CatalogueError(f"{path}: counter {counter.name} has unknown services {', '.join(sorted(unknown))}")
+    for service in catalogue.services.values():
+        if unknown := set(service.procedures) - set(catalogue.procedures):
+            raise CatalogueError(f"{path}: service {service.id} has unknown procedures {', '.join(sorted(unknown))}")
+        for name in ("mean_minutes", "target_minutes", "daily_cap"):
+            value = getattr(service, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+                raise CatalogueError(f"{path}: service {service.id}: {name} is {value!r}; allowed: a number, 0 or more")
 
 
 def _text(raw: Mapping[str, Any]) -> Text:
@@ -160,9 +191,28 @@ def _group(raw: Mapping[str, Any]) -> Group:
         id=raw["id"],
         name=_text(raw),
         icon=raw.get("icon", "document"),
-        services=tuple(Service(s["id"], _text(s), s["series"]) for s in raw.get("service", [])),
+        services=tuple(_service(s) for s in raw.get("service", [])),
         procedures=tuple(_procedure(p, raw) for p in raw.get("procedure", [])),
     )
+
+
+def _service(raw: Mapping[str, Any]) -> Service:
+    return Service(
+        id=raw["id"],
+        name=_text(raw),
+        series=raw["series"],
+        mean_minutes=raw.get("mean_minutes"),
+        target_minutes=raw.get("target_minutes"),
+        daily_cap=raw.get("daily_cap", 0),
+        procedures=tuple(raw.get("procedures", [])),
+    )
+
+
+def _counters(raw: Mapping[str, Any]) -> tuple[Counter, ...]:
+    """Tables `[[counter]]`, or plain names where every counter serves everything."""
+    if "counter" not in raw:
+        return tuple(Counter(name) for name in raw["counters"])
+    return tuple(Counter(c["name"], tuple(c.get("skills", [])), c.get("zone", "")) for c in raw["counter"])
 
 
 def _procedure(raw: Mapping[str, Any], group: Mapping[str, Any]) -> Procedure:

@@ -59,6 +59,7 @@ class Reason(StrEnum):
     CODE_UNREADABLE = "code_unreadable"
     # servers
     QUEUE_UNREACHABLE = "queue_unreachable"
+    QUEUE_OFFLINE_NUMBERS = "queue_offline_numbers"
     QUEUE_REFUSED = "queue_refused"
     SERVICE_CLOSED = "service_closed"
     RECEIVER_UNREACHABLE = "receiver_unreachable"

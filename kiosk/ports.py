@@ -103,7 +103,10 @@ class QueueDesk(Device, Protocol):
         """The two-level catalogue of services open now."""
 
     async def issue(self, service: Service, priority: PriorityGroup | None, key: str) -> Ticket | Failure:
-        """A number. The same `key` always answers with the same ticket."""
+        """A number, also while the server is away as long as the reserve lasts (its `ahead` is None then).
+
+        The same `key` always answers with the same ticket.
+        """
 
     async def printed(self, ticket: Ticket, on_paper: bool) -> None:
         """Report whether the slip came out. Never fails towards the citizen."""

@@ -72,8 +72,9 @@ def _both(text: Text) -> tuple[Line, Line]:
 
 
 def ticket_slip(ticket: Ticket) -> Slip:
-    """The queue number with centre, service, time, people ahead and QR."""
+    """The queue number with centre, service, time, people ahead (if known) and QR."""
     priority = _both(ticket.priority) if ticket.priority else ()
+    ahead = () if ticket.ahead is None else (Pair(_label("slip.ahead"), str(ticket.ahead)),)
     return Slip(
         "ticket",
         (
@@ -85,7 +86,7 @@ def ticket_slip(ticket: Ticket) -> Slip:
             *_both(ticket.service),
             *priority,
             Rule(),
-            Pair(_label("slip.ahead"), str(ticket.ahead)),
+            *ahead,
             Pair(_label("slip.time"), shown(ticket.issued_at)),
             Qr(ticket.url),
             Line(say("slip.scan_to_follow").vi, Size.SMALL),

@@ -34,8 +34,11 @@ class TicketIssuedScreen(Screen[TicketIssued]):
 
     def _details(self) -> Part:
         ticket = self.question.ticket
-        ahead = str(ticket.ahead) if ticket.ahead else self.words("ahead_none")
-        texts = Column([pair(self.words("ahead"), ahead, "heading"), small(self.words("follow"))], gap=20)
+        lines: list[Part] = [small(self.words("follow"))]
+        if ticket.ahead is not None:
+            ahead = str(ticket.ahead) if ticket.ahead else self.words("ahead_none")
+            lines.insert(0, pair(self.words("ahead"), ahead, "heading"))
+        texts = Column(lines, gap=20)
         return Row([texts, QrCode(ticket.url, 260 if look().portrait else 200)], gap=40, middle=True)
 
     def work(self) -> list[Part]:

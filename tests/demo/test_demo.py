@@ -48,7 +48,7 @@ def test_everything_starts_says_where_it_is_and_ends_in_order(tmp_path):
     with demo(tmp_path / "world") as (process, said):
         pages = re.findall(r"http://127\.0\.0\.1:\d+/\w*", said)
         user, password = re.search(r"user: (\S+)\s+password: (\S+)", said).groups()
-        assert len(pages) == 4
+        assert len(pages) == 5
         for page in pages:
             assert requests.get(page, auth=(user, password), timeout=10).status_code == 200, page
         process.send_signal(signal.SIGTERM)
@@ -74,10 +74,21 @@ def test_what_was_there_is_there_at_the_second_start(tmp_path):
     passwords = []
     for _ in range(2):
         with demo(world) as (process, said):
-            passwords.append(re.search(r"console\s+password: (\S+)", said).group(1))
+            passwords.append(re.findall(r"name: (\w+)\s+password: (\S+)", said))
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
+    assert [name for name, _ in passwords[0]] == ["canbo1", "canbo2", "phutrach", "quantri"]
     assert passwords[0] == passwords[1]
+
+
+def test_the_printed_names_and_passwords_open_the_console(tmp_path):
+    with demo(tmp_path / "world") as (_, said):
+        door = re.search(r"http://127\.0\.0\.1:\d+/console", said).group().replace("/console", "/sign-in")
+        for name, password in re.findall(r"name: (\w+)\s+password: (\S+)", said):
+            with requests.Session() as browser:
+                form = {"name": name, "password": password}
+                answer = browser.post(door, data=form, timeout=10)
+                assert (answer.status_code, answer.url.rpartition("/")[2]) == (200, "console"), name
 
 
 def test_a_program_that_ends_is_said_and_started_again(tmp_path):

@@ -4,24 +4,40 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import requests
 
 from kiosk.catalogue import PriorityGroup, Service
-from kiosk.config import ConfigError, QueueSettings
+from kiosk.config import ConfigError, KioskSettings, QueueSettings
 from kiosk.health import Failure, Level, Reason
 from kiosk.text import Text
 from kiosk_queue import client as client_module
 from kiosk_queue.client import QueueClient
+from sync.keys import create_world
 
 BIRTH = Service("khai-sinh", Text("Đăng ký khai sinh", "Birth registration"), "HT")
 ELDERLY = PriorityGroup("elderly", Text("Người cao tuổi", "Elderly"))
 
 
 def client_of(url: str, folder: Path, timeout: float = 2.0) -> QueueClient:
-    return QueueClient(QueueSettings(url=url, token_file=folder / "token", timeout=timeout), "K01")
+    settings = QueueSettings(url=url, token_file=folder / "token", timeout=timeout, offline_numbers=0)
+    return QueueClient(settings, KioskSettings(id="K01", state=folder / "state"))
+
+
+@pytest.fixture(autouse=True)
+def token(running, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(running.token("kiosk", "K01") + "\n")
+
+
+def tickets(running) -> list[tuple[str, str]]:
+    """Number and paper of every ticket, as the server has them."""
+
+    def look(view):
+        return view.tx.all("SELECT series, n, paper FROM ticket ORDER BY place")
+
+    return [(f"{r['series']}-{r['n']:03d}", r["paper"]) for r in running.desk.see("centre", look).result()]
 
 
 @pytest.fixture
@@ -84,7 +100,7 @@ def wire(running) -> Iterator[Callable]:
         each.close()
 
 
-async def test_a_visit_with_the_real_server(running, client, helpers) -> None:
+async def test_a_visit_with_the_real_server(running, client) -> None:
     async with client:
         groups = await client.groups()
         assert [(g.id, g.icon, [s.id for s in g.services]) for g in groups] == [
@@ -96,12 +112,12 @@ async def test_a_visit_with_the_real_server(running, client, helpers) -> None:
         assert (ticket.number, ticket.ahead) == ("HT-001", 0)
         assert ticket.priority == Text("Người cao tuổi", "Elderly")
         assert ticket.centre.vi == "Trung tâm thử nghiệm"
+        assert ticket.url == f"http://queue.test/t/{ticket.id}"
         assert await client.issue(BIRTH, ELDERLY, "visit-1-ticket") == ticket
         await client.printed(ticket, True)
         assert await client.call_staff() is None
         assert (client.status.level, client.status.reason) == (Level.READY, Reason.OK)
-    kept = requests.get(running.url + "/api/tickets", headers=helpers.KIOSK, timeout=5).json()["tickets"]
-    assert [(t["number"], t["paper"]) for t in kept] == [("HT-001", "printed")]
+    assert tickets(running) == [("HT-001", "printed")]
 
 
 async def test_service_that_closed(client) -> None:
@@ -110,14 +126,13 @@ async def test_service_that_closed(client) -> None:
     assert client.status.level is Level.READY
 
 
-async def test_lost_reply_gives_the_same_ticket_not_a_second_one(running, wire, tmp_path, helpers) -> None:
+async def test_lost_reply_gives_the_same_ticket_not_a_second_one(running, wire, tmp_path) -> None:
     line = wire(lambda near, answer: None if line.requests == 1 else near.sendall(answer))
     client = client_of(line.url, tmp_path)
     ticket = await client.issue(BIRTH, None, "visit-3-ticket")
     assert ticket.number == "HT-001"
     assert line.requests == 2
-    kept = requests.get(running.url + "/api/tickets", headers=helpers.KIOSK, timeout=5).json()["tickets"]
-    assert [t["number"] for t in kept] == ["HT-001"]
+    assert tickets(running) == [("HT-001", "pending")]
 
 
 def drip(near: socket.socket, answer: bytes) -> None:
@@ -157,7 +172,7 @@ async def test_spoiled_answers_end_in_time_as_failures(wire, tmp_path, mishap, r
     assert time.monotonic() - begun < 2.0
 
 
-async def test_server_away_and_back_is_noticed_and_reports_follow(running, client, helpers, monkeypatch) -> None:
+async def test_server_away_and_back_is_noticed_and_reports_follow(running, client, monkeypatch) -> None:
     monkeypatch.setattr(client_module, "WATCH_SECONDS", 0.1)
     changes: list[Reason] = []
     client.on_change = lambda status: changes.append(status.reason)
@@ -171,25 +186,47 @@ async def test_server_away_and_back_is_noticed_and_reports_follow(running, clien
         await client.printed(ticket, True)
         running.start()
         await until(lambda: client.status.level is Level.READY)
-        await until(lambda: paper_of(running, helpers) == "printed")
+        await until(lambda: tickets(running) == [("HT-001", "printed")])
     assert changes == [Reason.OK, Reason.QUEUE_UNREACHABLE, Reason.OK], "only changes are told"
 
 
 async def test_wrong_token_is_a_fault_of_its_own(running, tmp_path) -> None:
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "token").write_text("not the token of this centre")
+    (tmp_path / "other" / "token").write_text("not the token of this centre at all")
     client = client_of(running.url, tmp_path / "other")
     assert (await client.groups()).reason is Reason.QUEUE_REFUSED
     assert (client.status.level, client.status.reason) == (Level.FAULT, Reason.QUEUE_REFUSED)
 
 
+async def test_an_officer_gets_the_paper_of_a_number_again_at_this_kiosk(running, client) -> None:
+    ticket = await client.issue(BIRTH, None, "visit-6-ticket")
+    await client.printed(ticket, False)
+    assert await client.reprint() is None
+    running.api("POST", f"/tickets/{ticket.id}/reprint", {}, "counter")
+    again = await client.reprint()
+    assert (again.id, again.number) == (ticket.id, ticket.number)
+    assert await client.reprint() is None
+
+
+async def test_https_is_spoken_to_a_server_whose_authority_is_known(settings, helpers, tmp_path) -> None:
+    create_world(tmp_path / "keys", ["K01"])
+    authority = tmp_path / "keys" / "ca.pem"
+    certificate, key = tmp_path / "keys" / "receiver.pem", tmp_path / "keys" / "receiver.key"
+    running = helpers.Running(replace(settings, certificate=certificate, key_file=key)).start()
+    try:
+        (tmp_path / "token").write_text(running.token("kiosk", "K01"))
+        ours = QueueSettings(url=running.url, token_file=tmp_path / "token", ca=authority)
+        kiosk = KioskSettings(state=tmp_path / "state")
+        assert (await QueueClient(ours, kiosk).issue(BIRTH, None, "visit-7-ticket")).number == "HT-001"
+        stranger = await QueueClient(replace(ours, ca=None), kiosk).groups()
+        assert (stranger.reason, stranger.detail) == (Reason.QUEUE_UNREACHABLE, "SSLError")
+    finally:
+        running.stop()
+
+
 def test_missing_token_file_is_told_at_start(tmp_path) -> None:
     with pytest.raises(ConfigError, match="kiosk token"):
         client_of("http://127.0.0.1:1", tmp_path / "nowhere")
-
-
-def paper_of(running, helpers) -> str:
-    return requests.get(running.url + "/api/tickets", headers=helpers.KIOSK, timeout=5).json()["tickets"][0]["paper"]
 
 
 async def until(condition, seconds: float = 8.0) -> None:

@@ -244,20 +244,32 @@ def bad_page(action: str, off: str, **parameters: object) -> Scene:
 
 
 def queue_away(fault: str) -> Scene:
+    """The number comes out of the reserve; the queue server learns of it when it is back."""
+
     async def scene(stage: "Stage") -> None:
+        await stage.until(lambda: queue_state(stage) == "ok")
         await stage.answer("attract", "language:vi")
         await stage.dock("wire-queue", fault)
         await stage.answer("choose_errand", "answer:take_ticket")
-        await remedy(stage)
-        await stage.dock("wire-queue", "mend")
-        await stage.tap("answer:retry")
         await stage.answer("choose_service", "group:hotich", "service:khai-sinh")
         await stage.answer("choose_priority", "answer:nothing")
         await stage.see("ticket_issued")
-        note(stage, number=stage.question.ticket.number)
+        shown = stage.question
+        note(stage, ahead=shown.ticket.ahead, paper=shown.paper.value, texts=stage.texts(), url=shown.ticket.url)
+        note(stage, state=queue_state(stage), number=shown.ticket.number)
         await stage.tap("answer:done")
+        await stage.dock("wire-queue", "mend")
+        await stage.until(lambda: queue_state(stage) == "ok")
+        async with asyncio.timeout(20):
+            while not await stage.tickets(shown.ticket.number):  # noqa: ASYNC110  # the server is looked at
+                await asyncio.sleep(0.2)
+        note(stage, tickets=await stage.tickets(shown.ticket.number))
 
     return scene
+
+
+def queue_state(stage: "Stage") -> str:
+    return stage.reception.equipment.queue.status.reason.value
 
 
 async def queue_reply_lost(stage: "Stage") -> None:

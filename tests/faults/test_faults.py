@@ -49,8 +49,6 @@ REMEDIES = {
     "empty-tray": Reason.PAGE_NOT_FOUND,
     "blurred-page": Reason.PAGE_BLURRED,
     "page-cut-off": Reason.PAGE_CUT_OFF,
-    "queue-cut": Reason.QUEUE_UNREACHABLE,
-    "queue-stalled": Reason.QUEUE_UNREACHABLE,
     "receiver-cut": Reason.RECEIVER_UNREACHABLE,
 }
 
@@ -126,6 +124,14 @@ def test_a_code_that_is_no_card_is_said_and_typing_is_offered(scene, name):
 @pytest.mark.parametrize("name", ["queue-reply-lost"])
 def test_a_lost_reply_issues_one_number(scene, name):
     assert scene["issued"] == 1
+
+
+@pytest.mark.parametrize("name", ["queue-cut", "queue-stalled"])
+def test_without_the_queue_server_a_number_of_the_reserve_is_printed_and_told_afterwards(scene, name):
+    assert (scene["state"], scene["ahead"], scene["paper"]) == ("queue_offline_numbers", None, "printed")
+    assert scene["number"] in " ".join(scene["texts"])
+    assert say("screen.ticket_issued.ahead").vi not in scene["texts"]
+    assert [(t["state"], t["paper"]) for t in scene["tickets"]] == [("waiting", "printed")]
 
 
 @pytest.mark.parametrize("name", ["filed-without-network"])

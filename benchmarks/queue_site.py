@@ -18,10 +18,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "queue"), str(ROOT / "tests" / "support")]
 
 import postgres  # noqa: E402
 from kiosk.text import Text  # noqa: E402
-from kiosk_queue.devices import add_device  # noqa: E402
+from kiosk_queue.api.devices import add_device  # noqa: E402
 from kiosk_queue.floor import add_centre  # noqa: E402
 from kiosk_queue.model import Centre, Counter, PriorityGroup, Service, ServiceGroup  # noqa: E402
-from kiosk_queue.store import open_store  # noqa: E402
+from kiosk_queue.storage.store import open_store  # noqa: E402
 
 __all__ = ["COUNTERS", "SERVICES", "Connection", "Servers", "connect", "listen", "postgres"]
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from kiosk.clock import SystemClock
 from kiosk.config import Settings, load, secret
 from kiosk.i18n import ASSETS
-from kiosk_queue import accounts, devices
+from kiosk_queue.api import devices
 from kiosk_queue.floor import Desk, Floor
 from kiosk_queue.server import open_site_store
-from kiosk_queue.store import Store
+from kiosk_queue.staff import accounts
+from kiosk_queue.storage.store import Store
 from sync.keys import create_world
 
 KIOSK_ID = "K01"

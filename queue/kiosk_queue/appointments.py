@@ -11,7 +11,7 @@ from kiosk.clock import from_iso, utc_iso
 from kiosk_queue import line
 from kiosk_queue.floor import Floor, Refused, View
 from kiosk_queue.model import Centre, Json, Service, Window, text_json
-from kiosk_queue.store import Row
+from kiosk_queue.storage.store import Row
 
 ALL_DAY = Window(time(0), time(23, 59))
 """The working time of a centre that names none."""

@@ -12,10 +12,11 @@ from kiosk.clock import from_iso
 from kiosk_queue import rules
 from kiosk_queue.floor import LINE, Floor, Refused, number_of
 from kiosk_queue.model import Centre, Json
-from kiosk_queue.store import Row, Tx
+from kiosk_queue.storage.store import Row, Tx
 
 BEAT_SECONDS = 60
 """A counter whose page has been silent so long may be opened elsewhere without asking."""
+UNDO_SECONDS = 60
 POSITIONS = ("keep", "first", "last")
 
 
@@ -127,7 +128,7 @@ def call_next(floor: Floor, who: Officer, current: str | None = None, *, check_c
 
 def call_chosen(floor: Floor, who: Officer, ticket: str) -> Json:
     """Call one number out of turn: waiting, on hold, or missed and come back after all."""
-    _check_lease(floor, who)
+    _check_open(floor, who)
     if _at_counter(floor.tx, floor.centre, who.counter) is not None:
         raise Refused("busy", "Quầy đang có số. Hãy kết thúc số đó trước.")
     row = floor.ticket(ticket)
@@ -226,7 +227,7 @@ def transfer(
 
 
 def undo_transfer(floor: Floor, who: Officer, ticket: str) -> Json:
-    """Take a transfer back as long as nobody has called the number since."""
+    """Take a transfer back, for a minute and as long as nobody has called the number since."""
     _check_lease(floor, who)
     row = floor.ticket(ticket)
     last = floor.tx.one("SELECT * FROM event WHERE ticket = :ticket ORDER BY seq DESC LIMIT 1", ticket=ticket)
@@ -235,6 +236,8 @@ def undo_transfer(floor: Floor, who: Officer, ticket: str) -> Json:
         raise Refused("changed", "Không hoàn tác được: số đã được xử lý tiếp.")
     if _at_counter(floor.tx, floor.centre, who.counter) is not None:
         raise Refused("busy", "Quầy đang có số khác.")
+    if from_iso(last["at"]) < floor.now - timedelta(seconds=UNDO_SECONDS):
+        raise Refused("changed", "Đã quá một phút, không hoàn tác được nữa.")
     before = json.loads(last["body"])["before"]
     floor.change(ticket, **before, counter=who.counter)
     floor.event("transfer_undone", ticket, who.counter, who.name, number=number_of(row))
@@ -459,6 +462,12 @@ def _check_lease(floor: Floor, who: Officer) -> Row:
     if row is None or row["session"] != who.session:
         raise _taken()
     return row
+
+
+def _check_open(floor: Floor, who: Officer) -> None:
+    """The counter is ours and does not rest."""
+    if _check_lease(floor, who)["paused"]:
+        raise Refused("paused", "Quầy đang tạm nghỉ. Hãy mở lại trước khi gọi.")
 
 
 def _taken() -> Refused:

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from kiosk.clock import from_iso, utc_iso
@@ -20,7 +20,7 @@ from kiosk_queue.floor import LINE, Desk, Refused, View
 from kiosk_queue.forecast import Newcomer, Range
 from kiosk_queue.line import Estimator, count_ahead
 from kiosk_queue.model import Centre, Json
-from kiosk_queue.store import Row, StorageFault
+from kiosk_queue.storage.store import Row, StorageFault
 
 log = logging.getLogger(__name__)
 
@@ -203,6 +203,8 @@ def _timed_outlook(hall: Hall) -> tuple[Outlook, float]:
 def read_hall(view: View, learned: Learned) -> Hall:
     """The centre now: counters with who is at them, the line, what is to be expected."""
     centre = view.centre
+    fresh = {service.id: _blended(service.mean_minutes * 60, ()) for service in centre.services.values()}
+    learned = replace(learned, seconds=fresh | dict(learned.seconds))  # services that came since it was learned
     counters = _counters(view)
     rows = view.tx.all(
         f"SELECT * FROM ticket WHERE centre = :centre AND day = :day AND {LINE}",  # noqa: S608  # our own words
@@ -342,7 +344,7 @@ def _usual_arrivals(centre: Centre, rows: Sequence[Row], today: str) -> dict[New
     return found
 
 
-def _blended(usual: float, seen: list[float]) -> tuple[float, float]:
+def _blended(usual: float, seen: Sequence[float]) -> tuple[float, float]:
     """Mean and coefficient of variation."""
     believed = [min(seconds, LONGEST * usual) for seconds in seen]
     mean = (TRUST * usual + sum(believed)) / (TRUST + len(believed))

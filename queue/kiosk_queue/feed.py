@@ -15,7 +15,7 @@ import msgspec
 
 from kiosk_queue.floor import Desk, View
 from kiosk_queue.model import Json
-from kiosk_queue.store import Row, StorageFault, Tx
+from kiosk_queue.storage.store import Row, StorageFault, Tx
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ import msgspec
 
 from kiosk.clock import Clock, utc_iso
 from kiosk_queue.model import Centre, Json, from_json
-from kiosk_queue.store import CENTRE, Row, Store, Tx
+from kiosk_queue.storage.store import CENTRE, Row, Store, Tx
 
 ANSWERS_KEPT = timedelta(days=2)
 KEY_LENGTHS = range(8, 201)

@@ -9,7 +9,7 @@ from kiosk.clock import from_iso, utc_iso
 from kiosk_queue.floor import LINE, Floor, Refused, number_of
 from kiosk_queue.forecast import Range
 from kiosk_queue.model import Centre, Json, Rule, Service, text_json
-from kiosk_queue.store import Row, Tx
+from kiosk_queue.storage.store import Row, Tx
 
 CHANNELS = ("kiosk", "web", "counter", "api")
 FURTHER_MOST = 5

@@ -282,6 +282,8 @@ def _check_times(centre: Centre) -> None:
 
 
 def _check_rule(centre: Centre) -> None:
+    if not 0 <= centre.hall.volume <= 1:
+        raise SettingsError("hall: volume 0 to 1")
     rule, calling, booking = centre.rule, centre.calling, centre.appointments
     if not (1 <= rule.rate <= 10 and 0 <= rule.head_start_minutes <= 240 and 1 <= rule.ratio <= 10):
         raise SettingsError("rule: rate 1 to 10, head_start_minutes 0 to 240, ratio 1 to 10")

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from kiosk.clock import SystemClock
 from kiosk.config import ConfigError, QueueServerSettings
-from kiosk_queue import accounts, devices, voice, webhooks
+from kiosk_queue.api import devices, webhooks
 from kiosk_queue.floor import Desk, Refused, add_centre, change_settings
+from kiosk_queue.hall import voice
 from kiosk_queue.model import Centre, SettingsError, from_json
 from kiosk_queue.server import open_site_store
-from kiosk_queue.store import Row, Store, Tx
+from kiosk_queue.staff import accounts
+from kiosk_queue.storage.store import Row, Store, Tx
 
 ACTOR = "command-line"
 """Who changed the settings, in the events."""

@@ -1,5 +1,6 @@
 """`serve queue`: the application of a site's centres and the program around it."""
 
+import asyncio
 import contextlib
 import logging
 import socket
@@ -18,15 +19,21 @@ from starlette.staticfiles import StaticFiles
 from kiosk import catalogue
 from kiosk.clock import Clock, SystemClock
 from kiosk.config import ConfigError, QueueServerSettings
-from kiosk_queue import api_table, console, hall, metrics, phone, supervisor
-from kiosk_queue.devices import Devices
+from kiosk_queue.api import metrics
+from kiosk_queue.api import table as api_table
+from kiosk_queue.api.devices import Devices
+from kiosk_queue.api.webhooks import Webhooks
 from kiosk_queue.estimate import Estimates
 from kiosk_queue.feed import Feed
 from kiosk_queue.floor import Desk, Refused, add_centre
+from kiosk_queue.hall import pages as hall
+from kiosk_queue.hall.announcements import announcer
 from kiosk_queue.model import from_catalogue
-from kiosk_queue.store import Conflict, StorageFault, Store, open_store
+from kiosk_queue.phone import pages as phone
+from kiosk_queue.staff import console
+from kiosk_queue.storage.store import Conflict, StorageFault, Store, open_store
+from kiosk_queue.supervisor import pages as supervisor
 from kiosk_queue.web import PAGES, SecurityHeaders, Site, problem
-from kiosk_queue.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +66,9 @@ def create_app(settings: QueueServerSettings, clock: Clock | None = None) -> Sta
         site.feed.start()
         site.estimates.start()
         webhooks.start()
+        voice = asyncio.create_task(asyncio.to_thread(announcer(settings.voice_folder, settings.voice).check))
         yield
+        await voice
         site.estimates.close()
         site.feed.close()
         webhooks.close()

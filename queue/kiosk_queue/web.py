@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kiosk.config import QueueServerSettings
-from kiosk_queue.devices import Devices
+from kiosk_queue.api.devices import Devices
 from kiosk_queue.estimate import Estimates
 from kiosk_queue.feed import Audience, Feed
 from kiosk_queue.floor import Deed, Desk, Refused, View

@@ -13,7 +13,7 @@ from kiosk.text import Text
 from kiosk_queue import counter, line
 from kiosk_queue.floor import Desk, add_centre
 from kiosk_queue.model import Calling, Centre, Counter, PriorityGroup, Service, ServiceGroup
-from kiosk_queue.store import open_store
+from kiosk_queue.storage.store import open_store
 
 
 def text(words):

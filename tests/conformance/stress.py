@@ -24,7 +24,7 @@ sys.path[:0] = [str(Path(__file__).parents[2] / "benchmarks"), str(Path(__file__
 from queue_site import COUNTERS, SERVICES, Connection, Servers, connect  # noqa: E402
 
 import postgres  # noqa: E402
-from kiosk_queue.store import Row, open_store  # noqa: E402
+from kiosk_queue.storage.store import Row, open_store  # noqa: E402
 
 DEEDS = ("serve", "complete", "recall", "no-show", "hold", "transfer")
 AFTER = ("unhold", "undo-transfer", "call", "void")

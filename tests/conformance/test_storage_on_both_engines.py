@@ -12,7 +12,7 @@ import pytest
 from kiosk.text import Text
 from kiosk_queue import counter, line, model
 from kiosk_queue.floor import Refused
-from kiosk_queue.store import Conflict, StorageFault, open_store
+from kiosk_queue.storage.store import Conflict, StorageFault, open_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -231,7 +231,7 @@ import resource, sys
 from kiosk_queue.floor import Desk, add_centre
 from kiosk_queue import line
 from kiosk_queue.model import from_json
-from kiosk_queue.store import StorageFault, open_store
+from kiosk_queue.storage.store import StorageFault, open_store
 from kiosk.clock import SystemClock
 store = open_store(sys.argv[1])
 add_centre(store, from_json(sys.stdin.read()))

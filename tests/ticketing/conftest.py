@@ -17,10 +17,11 @@ import requests
 
 from kiosk import catalogue
 from kiosk.config import QueueServerSettings
-from kiosk_queue import devices, server
+from kiosk_queue import server
+from kiosk_queue.api import devices
 from kiosk_queue.floor import Desk, add_centre
 from kiosk_queue.model import from_catalogue
-from kiosk_queue.store import Store, open_store
+from kiosk_queue.storage.store import Store, open_store
 
 ROOT = Path(__file__).parents[2]
 CENTRE = "centre"

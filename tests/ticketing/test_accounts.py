@@ -8,8 +8,8 @@ from time import perf_counter
 import pytest
 import requests
 
-from kiosk_queue import accounts, sign_in
 from kiosk_queue.floor import Refused
+from kiosk_queue.staff import accounts, sign_in
 
 CENTRE = "centre"
 PASSWORD = "mật khẩu dài của Lan"

@@ -11,10 +11,10 @@ from playwright.sync_api import expect, sync_playwright
 
 from kiosk.clock import utc_iso
 from kiosk_queue import appointments, counter, line
-from kiosk_queue.appointment_pages import CHANGES, SECONDS, Pace
 from kiosk_queue.counter import Officer
 from kiosk_queue.floor import Refused, change_settings
 from kiosk_queue.model import Appointments, Window
+from kiosk_queue.phone.appointment_pages import CHANGES, SECONDS, Pace
 
 TODAY = date(2026, 11, 23)
 WINDOWS = (Window(time(7, 30), time(11, 30)), Window(time(13, 30), time(17)))

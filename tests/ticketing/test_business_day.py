@@ -12,7 +12,7 @@ from kiosk.text import Text
 from kiosk_queue import counter, line
 from kiosk_queue.floor import Desk, add_centre, close_earlier_days
 from kiosk_queue.model import Centre, Counter, Service, ServiceGroup
-from kiosk_queue.store import open_store
+from kiosk_queue.storage.store import open_store
 
 ZONES = (
     "Asia/Ho_Chi_Minh", "UTC", "Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Pacific/Apia",

@@ -8,10 +8,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from kiosk.text import Text
-from kiosk_queue import accounts, console, counter, line
+from kiosk_queue import counter, line
 from kiosk_queue.counter import Officer
 from kiosk_queue.floor import Refused, change_settings
 from kiosk_queue.model import Counter
+from kiosk_queue.staff import accounts, console
 
 CENTRE = "centre"
 CHROMIUM = Path("/usr/bin/chromium")

@@ -13,7 +13,7 @@ from kiosk_queue.counter import Officer
 from kiosk_queue.estimate import Learned, Outlook, accuracy, learn, outlook_of, read_hall
 from kiosk_queue.floor import Desk, add_centre, change_settings
 from kiosk_queue.forecast import Range
-from kiosk_queue.store import open_store
+from kiosk_queue.storage.store import open_store
 
 HALF_AN_HOUR = Range(20, 30, 40, 15, 50)
 

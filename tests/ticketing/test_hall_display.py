@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from kiosk.text import Text
-from kiosk_queue import counter, hall, line
+from kiosk_queue import counter, line
 from kiosk_queue.floor import change_settings
+from kiosk_queue.hall import pages as hall
 
 AUTOPLAY = "--autoplay-policy=no-user-gesture-required"
 WATCH_AUDIO = """

@@ -12,8 +12,8 @@ import requests
 import postgres
 from kiosk.health import Level, Reason
 from kiosk_queue import counter, line
-from kiosk_queue.announcements import announcer
 from kiosk_queue.floor import change_settings
+from kiosk_queue.hall.announcements import announcer
 from kiosk_queue.model import Window
 
 OFFICERS = {name: counter.Officer(f"session-{name}", name, "Cán bộ") for name in ("1", "2", "3", "4")}

@@ -11,8 +11,8 @@ import pytest
 
 from kiosk.config import ConfigError
 from kiosk.health import Level, Reason
-from kiosk_queue.announcements import GAP_OF_A_LOST_CLIP, Announcer, parts
-from kiosk_queue.voice import LOUDEST, RATE, TEXTS, ClipError, Pack, make_pack, names, read_clip
+from kiosk_queue.hall.announcements import GAP_OF_A_LOST_CLIP, Announcer, parts
+from kiosk_queue.hall.voice import LOUDEST, RATE, TEXTS, ClipError, Pack, make_pack, names, read_clip
 
 
 @pytest.fixture(scope="module")

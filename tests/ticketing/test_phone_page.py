@@ -9,9 +9,9 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from kiosk_queue import phone_view
 from kiosk_queue.forecast import Range
-from kiosk_queue.phone_view import shown_range
+from kiosk_queue.phone import view as phone_view
+from kiosk_queue.phone.view import shown_range
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
 

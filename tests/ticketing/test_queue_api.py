@@ -11,8 +11,9 @@ import msgspec
 import pytest
 import requests
 
-from kiosk_queue import appointments, devices
-from kiosk_queue.api_shapes import CheckedIn
+from kiosk_queue import appointments
+from kiosk_queue.api import devices
+from kiosk_queue.api.shapes import CheckedIn
 from kiosk_queue.floor import Floor, change_settings
 
 NEW = {"service": "khai-sinh"}

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 import requests
 
-from kiosk_queue import api_shapes
-from kiosk_queue.api_table import table
+from kiosk_queue.api import shapes as api_shapes
+from kiosk_queue.api.table import table
 
 
 @pytest.fixture

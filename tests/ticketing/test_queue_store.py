@@ -11,10 +11,11 @@ import pytest
 from kiosk.clock import SystemClock
 from kiosk.config import ConfigError
 from kiosk.text import Text
-from kiosk_queue import counter, line, sqlite_store
+from kiosk_queue import counter, line
 from kiosk_queue.floor import Desk, add_centre, change_settings
 from kiosk_queue.model import Centre, Counter, Service, ServiceGroup
-from kiosk_queue.store import open_store
+from kiosk_queue.storage import sqlite as sqlite_store
+from kiosk_queue.storage.store import open_store
 
 ROOT = Path(__file__).parents[2]
 WORDS = Text("Trung tâm", "Centre")
@@ -70,7 +71,7 @@ import sys
 from kiosk.clock import SystemClock
 from kiosk_queue import line
 from kiosk_queue.floor import Desk
-from kiosk_queue.store import open_store
+from kiosk_queue.storage.store import open_store
 store = open_store(sys.argv[1])
 desk = Desk(store, SystemClock())
 for n in range(60):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kiosk_queue import webhooks
+from kiosk_queue.api import webhooks
 
 
 class Receiver:

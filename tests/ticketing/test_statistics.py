@@ -10,16 +10,17 @@ from openpyxl import load_workbook
 
 import postgres
 from kiosk import catalogue
-from kiosk_queue import counter, export, line, settings_page, statistics
-from kiosk_queue.board import Board
+from kiosk_queue import counter, line
+from kiosk_queue.api.devices import Devices
 from kiosk_queue.counter import Officer
-from kiosk_queue.devices import Devices
 from kiosk_queue.floor import Desk, add_centre
 from kiosk_queue.forecast import Range
 from kiosk_queue.model import from_catalogue
-from kiosk_queue.statistics import Book
-from kiosk_queue.store import open_store
-from kiosk_queue.supervisor import audit_page
+from kiosk_queue.storage.store import open_store
+from kiosk_queue.supervisor import settings as settings_page
+from kiosk_queue.supervisor.board import Board
+from kiosk_queue.supervisor.pages import audit_page, export, statistics
+from kiosk_queue.supervisor.statistics import Book
 
 CENTRE = "centre"
 ONE, TWO = Officer("s1", "1", "lan"), Officer("s2", "2", "minh")

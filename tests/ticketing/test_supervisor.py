@@ -8,9 +8,11 @@ import pytest
 import requests
 from openpyxl import load_workbook
 
-from kiosk_queue import accounts, counter, devices, line
-from kiosk_queue.board import level_of
+from kiosk_queue import counter, line
+from kiosk_queue.api import devices
 from kiosk_queue.counter import Officer
+from kiosk_queue.staff import accounts
+from kiosk_queue.supervisor.board import level_of
 
 CENTRE, PASSWORD = "centre", "mật khẩu dài của Hoa"
 ONE = Officer("s1", "1", "lan")

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from kiosk_queue import accounts, counter, line
+from kiosk_queue import counter, line
 from kiosk_queue.counter import Officer
+from kiosk_queue.staff import accounts
 
 PROBES = (
     (Path(__file__).parents[1] / "support" / "page_probes.js").read_text("utf-8").partition("\n")[2].strip().rstrip(";")

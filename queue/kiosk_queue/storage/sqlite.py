@@ -15,8 +15,8 @@ from typing import Any
 from pysqlite3 import dbapi2 as sqlite
 
 from kiosk.config import ConfigError
-from kiosk_queue import schema
-from kiosk_queue.store import BATCH, CENTRE, Conflict, Job, Row, StorageFault, T
+from kiosk_queue.storage import schema
+from kiosk_queue.storage.store import BATCH, CENTRE, Conflict, Job, Row, StorageFault, T
 
 log = logging.getLogger(__name__)
 

@@ -22,8 +22,8 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from kiosk.config import ConfigError
-from kiosk_queue import schema
-from kiosk_queue.store import BATCH, CENTRE, Conflict, Job, Row, StorageFault, T
+from kiosk_queue.storage import schema
+from kiosk_queue.storage.store import BATCH, CENTRE, Conflict, Job, Row, StorageFault, T
 
 log = logging.getLogger(__name__)
 logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of every pipeline that a refused deed has broken off

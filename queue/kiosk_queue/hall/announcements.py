@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from kiosk.health import Level, Published, Reason
-from kiosk_queue.voice import CHIME, RATE, TEXTS, Pack, Samples, wav
+from kiosk_queue.hall.voice import CHIME, RATE, TEXTS, Pack, Samples, wav
 
 ENGLISH_VOICE = "en"
 """espeak-ng's voice for English; the Vietnamese one is a setting (north, centre, south)."""

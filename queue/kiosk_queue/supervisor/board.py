@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from kiosk.clock import from_iso, utc_iso
-from kiosk_queue.accounts import Account, session_alive
+from kiosk_queue.api.devices import Devices
 from kiosk_queue.counter import BEAT_SECONDS
-from kiosk_queue.devices import Devices
 from kiosk_queue.feed import Audience
 from kiosk_queue.floor import LINE, View, number_of
 from kiosk_queue.model import Json
-from kiosk_queue.statistics import Book, Service, Today
-from kiosk_queue.store import Row
+from kiosk_queue.staff.accounts import Account, session_alive
+from kiosk_queue.storage.store import Row
+from kiosk_queue.supervisor.statistics import Book, Service, Today
 
 NEAR = 0.75
 """Share of the target from which a wait is about to miss it."""

@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from kiosk.health import Reason
 from kiosk_queue import estimate
 from kiosk_queue.floor import LINE, View
+from kiosk_queue.hall.announcements import announcer
 from kiosk_queue.model import Json
-from kiosk_queue.store import Row, StorageFault
+from kiosk_queue.storage.store import Row, StorageFault
 from kiosk_queue.web import Site, problem
 
 HEALTHY_SECONDS = 2.0
@@ -60,7 +62,9 @@ def routes(site: Site) -> list[BaseRoute]:
                 await site.see(site.home, lambda view: view.seq)
         except (TimeoutError, StorageFault):
             return problem(503, "storage_error", "Cơ sở dữ liệu không trả lời")
-        return JSONResponse({"status": "ok"})
+        voice = announcer(site.settings.voice_folder, site.settings.voice).status
+        status = "ok" if voice.usable or voice.reason is Reason.STARTING else "degraded"  # the queue works without
+        return JSONResponse({"status": status, "voice": voice.as_json()})
 
     return [Route("/metrics", metrics), Route("/healthz", healthz)]
 

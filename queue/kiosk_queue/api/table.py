@@ -7,8 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from kiosk_queue import api_counters, api_tickets, openapi
-from kiosk_queue.api import PREFIX, Api, Endpoint
+from kiosk_queue.api import counters as api_counters
+from kiosk_queue.api import openapi
+from kiosk_queue.api import tickets as api_tickets
+from kiosk_queue.api.dispatch import PREFIX, Api, Endpoint
 from kiosk_queue.web import Site
 
 

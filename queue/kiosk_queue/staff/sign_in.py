@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from kiosk_queue import accounts
 from kiosk_queue.floor import Refused
+from kiosk_queue.staff import accounts
 from kiosk_queue.web import ANYTHING, Site, base_of, body_bytes, json_body, page, text_of
 
 PAGES = ("console", "supervisor")

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from kiosk.clock import utc_iso
 from kiosk.config import ConfigError
 from kiosk_queue.floor import Refused
-from kiosk_queue.store import Row, Store, Tx
+from kiosk_queue.storage.store import Row, Store, Tx
 
 if TYPE_CHECKING:
     from kiosk_queue.web import Site

@@ -9,11 +9,13 @@ from starlette.routing import BaseRoute, Route
 
 from kiosk.clock import from_iso
 from kiosk.text import nfc
-from kiosk_queue import accounts, counter, line, sign_in, staff_view
-from kiosk_queue.accounts import Account
+from kiosk_queue import counter, line
 from kiosk_queue.counter import Officer
 from kiosk_queue.floor import Floor, Refused, View, dump
 from kiosk_queue.model import Json
+from kiosk_queue.staff import accounts, sign_in
+from kiosk_queue.staff import view as staff_view
+from kiosk_queue.staff.accounts import Account
 from kiosk_queue.web import ANYTHING, KEY, Site, base_of, events, json_body, page, text_of
 
 PAUSES = ("Nghỉ giữa giờ", "Xử lý hồ sơ", "Họp", "Hỗ trợ công dân tại kiosk", "Thiết bị hỏng")

@@ -21,7 +21,7 @@ from openpyxl.utils import get_column_letter
 from kiosk.clock import from_iso
 from kiosk_queue.floor import View, number_of
 from kiosk_queue.model import Centre
-from kiosk_queue.statistics import Book, Tally, first_of_day
+from kiosk_queue.supervisor.statistics import Book, Tally, first_of_day
 
 Cell = str | int | float | None
 MOST_ROWS = 1_000_000

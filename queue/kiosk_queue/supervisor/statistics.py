@@ -14,7 +14,7 @@ import msgspec
 from kiosk.clock import from_iso
 from kiosk_queue.floor import View
 from kiosk_queue.model import Centre, Json
-from kiosk_queue.store import Row
+from kiosk_queue.storage.store import Row
 
 QUARTERS = 96
 KEPT_SECONDS = 3600.0

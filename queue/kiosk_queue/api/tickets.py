@@ -2,8 +2,9 @@
 
 from kiosk.clock import utc_iso
 from kiosk_queue import appointments, counter, line, rules
-from kiosk_queue.api import STREAM, Call, Endpoint, Reply, request_of
-from kiosk_queue.api_shapes import (
+from kiosk_queue.api.devices import Role
+from kiosk_queue.api.dispatch import STREAM, Call, Endpoint, Reply, request_of
+from kiosk_queue.api.shapes import (
     Block,
     Centre,
     CheckedIn,
@@ -24,11 +25,10 @@ from kiosk_queue.api_shapes import (
     Ticket,
     TicketNow,
 )
-from kiosk_queue.devices import Role
 from kiosk_queue.feed import Audience, events_after
 from kiosk_queue.floor import LINE, Floor, Refused, View
 from kiosk_queue.model import Json, Service, text_json
-from kiosk_queue.store import Row, Tx
+from kiosk_queue.storage.store import Row, Tx
 from kiosk_queue.web import Site, events
 
 KIOSK: tuple[Role, ...] = ("kiosk",)

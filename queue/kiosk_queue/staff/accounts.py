@@ -19,7 +19,7 @@ from kiosk.text import nfc
 from kiosk_queue.counter import release
 from kiosk_queue.floor import Desk, Floor, Refused, View
 from kiosk_queue.model import Json
-from kiosk_queue.store import Conflict, Row, Store, Tx
+from kiosk_queue.storage.store import Conflict, Row, Store, Tx
 from kiosk_queue.web import Site
 
 Role = Literal["officer", "supervisor", "administrator"]

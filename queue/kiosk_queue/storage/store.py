@@ -76,11 +76,11 @@ class Store(Protocol):
 def open_store(database: str) -> Store:
     """The store behind a path or a `postgresql://` address; raises ConfigError."""
     if database.startswith(("postgresql://", "postgres://")):
-        from kiosk_queue.postgres_store import PostgresStore
+        from kiosk_queue.storage.postgres import PostgresStore
 
         return PostgresStore(database)
     from pathlib import Path
 
-    from kiosk_queue.sqlite_store import SqliteStore
+    from kiosk_queue.storage.sqlite import SqliteStore
 
     return SqliteStore(Path(database))

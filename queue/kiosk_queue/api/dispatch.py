@@ -17,12 +17,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
-from kiosk_queue import metrics
-from kiosk_queue.api_shapes import Shape
-from kiosk_queue.devices import Device, Role
+from kiosk_queue.api import metrics
+from kiosk_queue.api.devices import Device, Role
+from kiosk_queue.api.shapes import Shape
 from kiosk_queue.floor import Refused
 from kiosk_queue.model import Json
-from kiosk_queue.store import Conflict, StorageFault
+from kiosk_queue.storage.store import Conflict, StorageFault
 from kiosk_queue.web import LARGEST_BODY, SLOWEST_BODY, Site
 
 log = logging.getLogger(__name__)

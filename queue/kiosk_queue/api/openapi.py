@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from kiosk_queue.api import Endpoint
-from kiosk_queue.api_shapes import Problem, Shape
+from kiosk_queue.api.dispatch import Endpoint
+from kiosk_queue.api.shapes import Problem, Shape
 from kiosk_queue.model import Json
 
 VERSION = "1.0.0"

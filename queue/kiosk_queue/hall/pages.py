@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from kiosk_queue.announcements import announcer
 from kiosk_queue.feed import Audience
 from kiosk_queue.floor import Refused, View
-from kiosk_queue.hall_view import announced, hall_calls, hall_state, hall_texts
+from kiosk_queue.hall.announcements import announcer
+from kiosk_queue.hall.view import announced, hall_calls, hall_state, hall_texts
 from kiosk_queue.model import Json
 from kiosk_queue.web import NAME, PAGES, Site, base_of, events, page
 

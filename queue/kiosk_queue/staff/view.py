@@ -4,13 +4,14 @@ import json
 from datetime import timedelta
 
 from kiosk.clock import from_iso, utc_iso
-from kiosk_queue import accounts, rules
-from kiosk_queue.accounts import Account
+from kiosk_queue import rules
 from kiosk_queue.counter import BEAT_SECONDS, heads
 from kiosk_queue.feed import Audience
 from kiosk_queue.floor import LINE, View, number_of
 from kiosk_queue.model import Centre, Json
-from kiosk_queue.store import Row
+from kiosk_queue.staff import accounts
+from kiosk_queue.staff.accounts import Account
+from kiosk_queue.storage.store import Row
 
 UNDO_SECONDS = 60
 """How long a transfer can be taken back."""

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from msgspec import UNSET
 
 from kiosk_queue import counter, line
-from kiosk_queue.api import Call, Endpoint, Handler, Reply
-from kiosk_queue.api_shapes import (
+from kiosk_queue.api.devices import Role
+from kiosk_queue.api.dispatch import Call, Endpoint, Handler, Reply
+from kiosk_queue.api.shapes import (
     Because,
     Called,
     Closed,
@@ -27,7 +28,6 @@ from kiosk_queue.api_shapes import (
     Void,
 )
 from kiosk_queue.counter import Officer
-from kiosk_queue.devices import Role
 from kiosk_queue.floor import Floor, Refused
 from kiosk_queue.model import Json
 

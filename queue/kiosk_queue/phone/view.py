@@ -17,7 +17,7 @@ from kiosk_queue.estimate import Outlook, later
 from kiosk_queue.floor import Floor, Refused, View, number_of
 from kiosk_queue.forecast import Range
 from kiosk_queue.model import Centre, Json, text_json
-from kiosk_queue.store import Row
+from kiosk_queue.storage.store import Row
 
 WAITS = ("reserved", "waiting")
 OVER = ("completed", "no_show", "void", "expired")

@@ -13,16 +13,20 @@ from starlette.routing import BaseRoute, Route
 
 from kiosk.clock import utc_iso
 from kiosk.text import nfc
-from kiosk_queue import accounts, devices, export, line, settings_page, sign_in, statistics, webhooks
-from kiosk_queue.accounts import Account, Role
-from kiosk_queue.board import Board
+from kiosk_queue import line
+from kiosk_queue.api import devices, webhooks
 from kiosk_queue.counter import void
-from kiosk_queue.export import Cell, Table
 from kiosk_queue.floor import Deed, Floor, Refused, View, dump
 from kiosk_queue.model import Json
-from kiosk_queue.settings_page import FieldErrors
-from kiosk_queue.statistics import Book
-from kiosk_queue.store import Row
+from kiosk_queue.staff import accounts, sign_in
+from kiosk_queue.staff.accounts import Account, Role
+from kiosk_queue.storage.store import Row
+from kiosk_queue.supervisor import export, statistics
+from kiosk_queue.supervisor import settings as settings_page
+from kiosk_queue.supervisor.board import Board
+from kiosk_queue.supervisor.export import Cell, Table
+from kiosk_queue.supervisor.settings import FieldErrors
+from kiosk_queue.supervisor.statistics import Book
 from kiosk_queue.web import ANYTHING, KEY, Site, base_of, events, json_body, page, text_of
 
 LARGEST_SETTINGS = 262_144

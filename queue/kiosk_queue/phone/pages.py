@@ -15,12 +15,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from kiosk_queue import appointment_pages, counter
-from kiosk_queue.appointment_pages import dress
+from kiosk_queue import counter
 from kiosk_queue.floor import Deed, Refused
 from kiosk_queue.model import Json, text_json
-from kiosk_queue.phone_view import OVER, Boards, clock_of, give_back
-from kiosk_queue.store import StorageFault
+from kiosk_queue.phone import appointment_pages
+from kiosk_queue.phone.appointment_pages import dress
+from kiosk_queue.phone.view import OVER, Boards, clock_of, give_back
+from kiosk_queue.storage.store import StorageFault
 from kiosk_queue.web import KEY, EventStream, Site, base_of, json_body, page
 
 log = logging.getLogger(__name__)

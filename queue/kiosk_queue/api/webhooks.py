@@ -26,7 +26,7 @@ from kiosk.clock import utc_iso
 from kiosk.config import ConfigError
 from kiosk_queue.feed import events_after
 from kiosk_queue.model import Json
-from kiosk_queue.store import Row, StorageFault, Store, Tx
+from kiosk_queue.storage.store import Row, StorageFault, Store, Tx
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""What programs and devices ask: API v1, tokens, metrics, webhooks."""

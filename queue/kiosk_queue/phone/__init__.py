@@ -1,0 +1,1 @@
+"""What citizens see on their own phone: the ticket, and appointments."""

@@ -1,0 +1,1 @@
+"""The database of the queue: SQLite in a file, or PostgreSQL."""

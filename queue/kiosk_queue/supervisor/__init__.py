@@ -1,0 +1,1 @@
+"""Live board, statistics, settings, audit, exports."""

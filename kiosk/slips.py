@@ -8,7 +8,7 @@ from kiosk.clock import shown
 from kiosk.dossier import Dossier, DossierState
 from kiosk.i18n import say
 from kiosk.text import Text
-from kiosk.ticket import Ticket
+from kiosk.ticket import LONG, Ticket
 
 
 class Size(StrEnum):
@@ -71,10 +71,18 @@ def _both(text: Text) -> tuple[Line, Line]:
     return Line(text.vi, bold=True), Line(text.in_("en"), Size.SMALL)
 
 
+def _range(low: int, high: int) -> str:
+    """Numbers only, so that both languages read it."""
+    if low >= LONG:
+        return f"> {low // 60} h"
+    return f"{low}–{high} min" if low else f"< {high} min"
+
+
 def ticket_slip(ticket: Ticket) -> Slip:
-    """The queue number with centre, service, time, people ahead (if known) and QR."""
+    """The queue number with centre, service, time, people ahead and expected wait (if known), QR."""
     priority = _both(ticket.priority) if ticket.priority else ()
     ahead = () if ticket.ahead is None else (Pair(_label("slip.ahead"), str(ticket.ahead)),)
+    wait = () if ticket.wait is None else (Pair(_label("slip.wait"), _range(*ticket.wait)),)
     return Slip(
         "ticket",
         (
@@ -87,6 +95,7 @@ def ticket_slip(ticket: Ticket) -> Slip:
             *priority,
             Rule(),
             *ahead,
+            *wait,
             Pair(_label("slip.time"), shown(ticket.issued_at)),
             Qr(ticket.url),
             Line(say("slip.scan_to_follow").vi, Size.SMALL),

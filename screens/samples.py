@@ -94,6 +94,7 @@ def ticket(priority: bool = False) -> Ticket:
         centre=offers().centre,
         issued_at=MORNING,
         ahead=6,
+        wait=(15, 25),
         url="http://127.0.0.1:8480/t/4f9d2c7e8a1b",
         priority=offers().priorities[0].name if priority else None,
     )

@@ -2,6 +2,7 @@
 
 from kiosk.i18n import title as reason_title
 from kiosk.questions import AfterTicket, Paper, TicketIssued
+from kiosk.ticket import LONG
 from screens.screen import Screen
 from screens.theme import look, words
 from screens.widgets.button import PRIMARY, Button
@@ -38,8 +39,15 @@ class TicketIssuedScreen(Screen[TicketIssued]):
         if ticket.ahead is not None:
             ahead = str(ticket.ahead) if ticket.ahead else self.words("ahead_none")
             lines.insert(0, pair(self.words("ahead"), ahead, "heading"))
+        if ticket.wait is not None:
+            lines.insert(1, pair(self.words("wait"), self._range(*ticket.wait), "heading"))
         texts = Column(lines, gap=20)
         return Row([texts, QrCode(ticket.url, 260 if look().portrait else 200)], gap=40, middle=True)
+
+    def _range(self, low: int, high: int) -> str:
+        if low >= LONG:
+            return self.words("wait_hours", hours=low // 60)
+        return self.words("wait_range" if low else "wait_less", low=low, high=high)
 
     def work(self) -> list[Part]:
         """How long it takes, and where the paper is."""

@@ -21,7 +21,7 @@ from kiosk.clock import Clock, SystemClock, business_day, from_iso
 from kiosk.config import KioskSettings, QueueSettings, require, secret
 from kiosk.health import Failure, Level, Published, Reason
 from kiosk.text import Text, nfc
-from kiosk.ticket import Ticket
+from kiosk.ticket import Ticket, told_range
 from kiosk_queue.offline import Given, Ledger, Reserve
 
 log = logging.getLogger(__name__)
@@ -410,4 +410,5 @@ def _ticket(raw: Json) -> Ticket:
         ahead=int(raw["ahead"]),
         url=str(raw["url"]),
         priority=_text(raw["group_name"]) if raw["group_name"] else None,
+        wait=told_range(float(raw["wait"]["low"]), float(raw["wait"]["high"])) if raw["wait"] else None,
     )

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil, floor
 
 import msgspec
 
 from kiosk.clock import from_iso
+from kiosk.ticket import LONG, told_range
 from kiosk_queue import counter, rules
 from kiosk_queue.estimate import Outlook, later
 from kiosk_queue.floor import Floor, Refused, View, number_of
@@ -25,8 +25,6 @@ FRESH = timedelta(seconds=10)
 """Under aging the order changes with time alone."""
 SOON = 2.0
 """Minutes below which a wait is «any moment»."""
-COARSE = 15.0
-"""From so many minutes on the range is told in steps of five."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +137,11 @@ def _wait(view: View, row: Row, outlook: Outlook | None) -> Range | None:
 
 
 def shown_range(found: Range | None) -> Json | None:
-    """Whole minutes, outwards: from 15 minutes on in steps of five, as nobody can tell better."""
+    """Whole minutes, rounded outwards; a long wait in hours."""
     if found is None:
         return None
-    step = 5 if found.high >= COARSE else 1
-    low, high = floor(found.low / step) * step, max(1, ceil(found.high / step)) * step
-    return {"low": low, "high": high, "soon": found.high <= SOON}
+    low, high = told_range(found.low, found.high)
+    return {"low": low, "high": high, "soon": found.high <= SOON, "hours": low // 60 if low >= LONG else 0}
 
 
 def clock_of(view: View) -> str:

@@ -42,8 +42,8 @@ function line(state) {
   wait.hidden = !range;
   by("unknown").hidden = !!range;
   if (!range) return;
-  const words = range.soon ? wait.dataset.soon : range.low ? wait.dataset.range : wait.dataset.less;
-  put("wait", words.replace("{low}", range.low).replace("{high}", range.high));
+  const words = range.soon ? wait.dataset.soon : range.hours ? wait.dataset.hours : range.low ? wait.dataset.range : wait.dataset.less;
+  put("wait", words.replace("{low}", range.low).replace("{high}", range.high).replace("{hours}", range.hours));
 }
 
 function scored(score) {

@@ -375,7 +375,7 @@ def machine(hall):  # noqa: C901  # a class made for one hall, not a function of
 @pytest.mark.timeout(300)
 def test_every_sequence_of_actions_keeps_to_the_model(hall):
     steps = settings(
-        max_examples=150 if hall.engine == "sqlite" else 50, stateful_step_count=40, deadline=None,
+        max_examples=80 if hall.engine == "sqlite" else 15, stateful_step_count=40, deadline=None,
         suppress_health_check=list(HealthCheck), database=None, report_multiple_bugs=False,
     )  # fmt: skip
     run_state_machine_as_test(lambda: machine(hall)(), settings=steps)

@@ -15,7 +15,7 @@ import psycopg
 
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 PACKAGE = "postgresql-15"
-PATIENCE = "60"
+PATIENCE = "120"
 """Seconds to start or stop."""
 
 

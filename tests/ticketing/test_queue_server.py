@@ -60,7 +60,7 @@ from kiosk.config import QueueServerSettings
 from kiosk_queue.server import serve
 f = Path(sys.argv[1])
 serve(QueueServerSettings(port=int(sys.argv[2]), public_url="http://queue.test", database=f / "queue.db",
-      catalogue=f / "catalogue.toml"))
+      catalogue=f / "catalogue.toml", voice_folder=f / "voice"))
 """
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -41,6 +42,7 @@ class Ticket:
     day: int = 0
     before: tuple = ()
     """What an undo of its last transfer restores."""
+    moved: float = 0.0
 
 
 @dataclass
@@ -67,6 +69,9 @@ class Model:
         return min(mine)[-1] if mine else None
 
 
+MORNING = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+
+
 def machine(hall):  # noqa: C901  # a class made for one hall, not a function of many branches
     """A state machine on a centre of its own in the hall's database."""
 
@@ -74,6 +79,7 @@ def machine(hall):  # noqa: C901  # a class made for one hall, not a function of
         @initialize()
         def begin(self):
             self.hall = hall.another(f"machine-{next(NAMES)}")
+            hall.hands.time = MORNING  # no waiting of this run, or of those before, comes to midnight
             self.model = Model(now=hall.hands.monotonic())
             self.answered = []
             self.steps = 0
@@ -183,7 +189,7 @@ def machine(hall):  # noqa: C901  # a class made for one hall, not a function of
             one = self.some(data, "waiting", "held", "no_show")
             ticket = model.tickets[one]
             allowed = (
-                self.leased(name) and model.at(name) is None and ticket.day == model.day
+                self.leased(name) and not model.desks[name] and model.at(name) is None and ticket.day == model.day
                 and ticket.state in ("reserved", "waiting", "held", "no_show")
             )  # fmt: skip
             self.act(allowed, 1, counter.call_chosen, self.who(name), one)
@@ -274,7 +280,7 @@ def machine(hall):  # noqa: C901  # a class made for one hall, not a function of
                     ticket.first,
                 )
                 ticket.state, ticket.counter, ticket.service, ticket.only_at = "waiting", "", service, to
-                ticket.first = position == "first"
+                ticket.first, ticket.moved = position == "first", model.now
                 ticket.since = model.now if position == "last" else ticket.since
 
         @precondition(lambda self: self.model.tickets)
@@ -285,7 +291,10 @@ def machine(hall):  # noqa: C901  # a class made for one hall, not a function of
             one = data.draw(st.sampled_from(fresh or list(model.tickets)))
             ticket = model.tickets[one]
             name = ticket.before[0] if ticket.before else name
-            allowed = self.leased(name) and bool(ticket.before) and ticket.state == "waiting" and not model.at(name)
+            allowed = (
+                self.leased(name) and bool(ticket.before) and ticket.state == "waiting" and not model.at(name)
+                and model.now <= ticket.moved + counter.UNDO_SECONDS
+            )  # fmt: skip
             self.act(allowed, 1, counter.undo_transfer, self.who(name), one)
             if allowed:
                 (

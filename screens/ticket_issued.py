@@ -38,9 +38,8 @@ class TicketIssuedScreen(Screen[TicketIssued]):
         lines: list[Part] = [small(self.words("follow"))]
         if ticket.ahead is not None:
             ahead = str(ticket.ahead) if ticket.ahead else self.words("ahead_none")
-            lines.insert(0, pair(self.words("ahead"), ahead, "heading"))
-        if ticket.wait is not None:
-            lines.insert(1, pair(self.words("wait"), self._range(*ticket.wait), "heading"))
+            expected = f" · {self._range(*ticket.wait)}" if ticket.wait is not None else ""
+            lines.insert(0, pair(self.words("ahead"), ahead + expected, "heading"))
         texts = Column(lines, gap=20)
         return Row([texts, QrCode(ticket.url, 260 if look().portrait else 200)], gap=40, middle=True)
 

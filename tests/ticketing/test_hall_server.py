@@ -202,15 +202,17 @@ def test_texts_of_the_centre_come_from_its_settings(centre) -> None:
     assert texts["settings"] == centre.state()["settings"] == before + 2
 
 
-def test_without_espeak_calls_go_on_and_the_status_says_why(centre, monkeypatch, tmp_path) -> None:
+@pytest.fixture
+def no_espeak(monkeypatch, tmp_path) -> None:
+    """Asked for before the server, which tries its voice when it starts."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    settings = centre.running.settings
-    for clip in settings.voice_folder.rglob("*.wav"):
-        clip.unlink()  # those that the server made to find out how well it can speak
-    announcer.cache_clear()
+
+
+def test_without_espeak_calls_go_on_and_the_status_says_why(no_espeak, centre) -> None:
     assert centre.issue_and_call("1") == "HT-001"
     seq = centre.state()["seq"]
     assert requests.get(f"{centre.running.url}/voice/{seq}.wav", timeout=5).status_code == 404
+    settings = centre.running.settings
     status = announcer(settings.voice_folder, settings.voice).status
     assert (status.level, status.reason) == (Level.DEGRADED, Reason.NO_VOICE)
     assert "espeak-ng" in status.detail

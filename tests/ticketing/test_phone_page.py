@@ -142,9 +142,10 @@ def test_without_the_server_the_last_state_stays_with_its_time(running, phone) -
 
 
 def test_a_range_is_told_in_steps_that_can_be_kept() -> None:
-    assert shown_range(Range(12, 15, 19, 9, 25)) == {"low": 10, "high": 20, "soon": False}
-    assert shown_range(Range(2.4, 4, 6.2, 1, 9)) == {"low": 2, "high": 7, "soon": False}
-    assert shown_range(Range(0, 0.2, 0.9, 0, 2)) == {"low": 0, "high": 1, "soon": True}
+    assert shown_range(Range(12, 15, 19, 9, 25)) == {"low": 10, "high": 20, "soon": False, "hours": 0}
+    assert shown_range(Range(2.4, 4, 6.2, 1, 9)) == {"low": 2, "high": 7, "soon": False, "hours": 0}
+    assert shown_range(Range(0, 0.2, 0.9, 0, 2)) == {"low": 0, "high": 1, "soon": True, "hours": 0}
+    assert shown_range(Range(150, 170, 190, 120, 240))["hours"] == 2, "nobody can tell so long a wait in minutes"
     assert shown_range(None) is None
 
 

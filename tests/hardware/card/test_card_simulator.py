@@ -237,7 +237,7 @@ def test_the_portrait_may_be_stored_in_every_way_of_the_field(form: str):
 
 def test_the_newer_record_is_well_formed_from_the_outside_in():
     person = replace(PEOPLE["mau"], chip=replace(PEOPLE["mau"].chip, portrait="iso39794"))
-    path = (0x75, 0x7F61, 0x7F60, 0x7F2E, 0x65, 0xA1, 0x30, 0xA1, 0xA0, 0xA0, 0x80)
+    path = (0x75, 0x7F61, 0x7F60, 0x7F2E, 0xA1, 0x65, 0xA1, 0x30, 0xA1, 0xA0, 0xA0, 0x80)
     assert find(data_groups(person)[2], *path) == portrait_of_dg2(data_groups(person)[2])
 
 

@@ -160,6 +160,16 @@ def _card_verify(options: argparse.Namespace) -> int:
 
 
 def _scan(options: argparse.Namespace) -> int:
+    if options.calibrate:
+        from hardware.camera.calibrate import calibrate_command
+
+        return calibrate_command(_settings(options), options)
+    if not options.images:
+        raise ConfigError("scan: name at least one IMAGE, or --calibrate")
+    if options.code:
+        from hardware.camera.code_bench import scan_codes_command
+
+        return scan_codes_command(options)
     from hardware.camera.bench import scan_command
 
     return scan_command(options)
@@ -293,8 +303,16 @@ def _add_card_verify(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_scan(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE")
+    parser.add_argument("--calibrate", action="store_true", help="keep the empty tray and lock the camera's controls")
+    parser.add_argument(
+        "--sheet", action="store_true", help="with --calibrate: an A4 sheet lies there, measure with it"
+    )
     parser.add_argument("--pdf", type=Path, help="write the pages found to this PDF")
+    parser.add_argument("--tray", type=Path, metavar="EMPTY_IMAGE", help="the empty tray, seen by the same camera")
+    parser.add_argument("--size", choices=("a4", "a5", "id1", "auto"), default="auto", help="what size the sheets are")
+    parser.add_argument("--least-dpi", type=int, default=200, help="refuse coarser pages (default: %(default)s)")
+    parser.add_argument("--code", choices=("qr", "mrz"), help="read this code instead; several pictures are its frames")
 
 
 def _default_config() -> Path:

@@ -54,6 +54,12 @@ class Reason(StrEnum):
     PAGE_BLURRED = "page_blurred"
     PAGE_TOO_SMALL = "page_too_small"
     PAGE_CUT_OFF = "page_cut_off"
+    PAGE_SEVERAL = "page_several"
+    PAGE_HAND = "page_hand"
+    PAGE_GLARE = "page_glare"
+    PAGE_DARK = "page_dark"
+    PAGE_SHADOW = "page_shadow"
+    PAGE_MOVING = "page_moving"
     # code scanner
     NO_SCANNER = "no_scanner"
     CODE_UNREADABLE = "code_unreadable"

@@ -35,6 +35,12 @@ PAGE = (
     Reason.PAGE_BLURRED,
     Reason.PAGE_TOO_SMALL,
     Reason.PAGE_CUT_OFF,
+    Reason.PAGE_SEVERAL,
+    Reason.PAGE_HAND,
+    Reason.PAGE_GLARE,
+    Reason.PAGE_DARK,
+    Reason.PAGE_SHADOW,
+    Reason.PAGE_MOVING,
     Reason.CAMERA_STALLED,
     Reason.NO_CAMERA,
 )

@@ -3,27 +3,31 @@
 Regions and their outlines, never lines combined into quadrilaterals (capture reference §1.9). No state, no size limits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Picture = npt.NDArray[Any]
-Points = npt.NDArray[np.float64]
+from hardware.camera.edges import Picture, Points, Sampler, fit, sampler
+from hardware.camera.regions import Candidate, free_masks, outlines
 
-WORK = 512
+__all__ = ["FOUND_SCORE", "WORK", "Found", "Picture", "Points", "find", "ranked", "settled", "shrunk"]
+
+WORK = 480
 """Long side at which regions are sought; the fit of the edges uses every pixel."""
 FOUND_SCORE = 0.5
 """Empty mats score below 0.1, sheets on a mat above 0.8."""
 
-_LEAST_AREA = 0.03  # of the frame: an ID-1 card on an A4 tray covers 0.057
-_CONTRAST = 8.0  # Lab levels (a and b doubled) between both sides of an edge that count as one
-_REACH = 5.0  # pixels at WORK from the edge to where its two sides are compared
-_RADIUS = 0.012  # of the long side: how far the fit looks for the true edge
-_CHANNELS = np.array([1.0, 2.0, 2.0])  # paper on a coloured ground differs in a and b more than in L
+LEAST_TRAY_STEP = 0.8
+"""The same where the tray is known and taken off."""
+
+_REACH = (2.5, 6.0)  # pixels at WORK from the edge to where its two sides are compared: close by, and further
+_MOST_NEEDED = 10.0  # levels between both sides that always count as an edge
+LEAST_STEP = 1.5
+"""Levels between both sides of an edge in a free scene; below is noise and the slope of the light."""
+_FINALISTS = 3
+_ROUGH, _FINE = 0.022, 0.006  # of the long side: how far the fit looks for the true edge
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -42,23 +46,38 @@ class Found:
         return (self.corners + 0.5) / (picture.shape[1], picture.shape[0])
 
 
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How edges are rated: the faintest step that counts, and whether any direction of colour does."""
+
+    faintest: float
+    any_colour: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Rating:
+    score: float
+    step: Points
+    """Inside minus outside, mean over the sides seen."""
+
+
 def find(picture: Picture, prior: Points | None = None) -> Found | None:
-    """The sheet in a BGR picture, or None.
+    """The sheet in a BGR picture of any scene, or None.
 
     `prior`: corners as fractions of the frame that another picture of the same view gave; it is tried too.
     """
-    scale = min(1.0, WORK / max(picture.shape[:2]))
-    small = shrunk(picture, scale)
-    lab = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_BGR2LAB), (3, 3), 0)
-    candidates = list(_regions(lab))
-    if prior is not None:
-        candidates.append((prior * (small.shape[1], small.shape[0]) - 0.5, False))
-    rated = [Found(quad, _score(lab, quad, cut), cut) for quad, cut in candidates]
-    best = max(rated, key=lambda found: found.score + 0.2 * _share(found.corners, lab), default=None)
-    if best is None or best.score < FOUND_SCORE:
+    small = shrunk(picture, min(1.0, WORK / max(picture.shape[:2])))
+    colours = lab_of(small)
+    rivals = ranked(colours, outlines(free_masks(colours)), prior)
+    if not rivals or rivals[0].score < FOUND_SCORE:
         return None
-    full = (best.corners + 0.5) * (picture.shape[1] / small.shape[1]) - 0.5
-    return Found(full if best.cut_off else _refine(picture, full), best.score, best.cut_off)
+    return settled(sampler(picture), rivals[0], small, picture)
+
+
+def lab_of(small: Picture) -> Picture:
+    """Lab in levels, a and b doubled: paper on a coloured ground differs in them more than in light. Noise smoothed."""
+    lab = cv2.cvtColor(cv2.GaussianBlur(small, (0, 0), 0.9), cv2.COLOR_BGR2LAB).astype(np.float32)
+    return np.asarray(cv2.transform(lab, np.array([[1, 0, 0, 0], [0, 2, 0, -256], [0, 0, 2, -256]], np.float32)))
 
 
 def shrunk(picture: Picture, scale: float) -> Picture:
@@ -67,156 +86,152 @@ def shrunk(picture: Picture, scale: float) -> Picture:
     return picture if scale == 1 else cv2.resize(picture, None, fx=scale, fy=scale, interpolation=kind)
 
 
-def _regions(lab: Picture) -> Iterator[tuple[Points, bool]]:
-    """Outlines of regions that stand out, as quadrilaterals, with whether the frame's edge cuts them."""
-    for rough in _masks(lab):
-        mask = cv2.morphologyEx(rough, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
-        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        for contour in sorted(contours, key=cv2.contourArea, reverse=True)[:2]:
-            hull = cv2.convexHull(contour)
-            if cv2.contourArea(hull) >= _LEAST_AREA * mask.size:
-                yield _clockwise(_quadrilateral(hull)), _touches_frame(contour, mask.shape)
+def ranked(
+    colours: Picture, candidates: Sequence[Candidate], prior: Points | None = None, on_tray: bool = False
+) -> list[Found]:
+    """The likeliest sheets in pixels of `colours` (rows×columns×3 levels), best first; each fitted to its edges.
 
-
-def _masks(lab: Picture) -> Iterator[Picture]:
-    """What differs from the colour around the picture's edge, what is plainly different, and what is bright."""
-    ring = np.concatenate(
-        [lab[:6].reshape(-1, 3), lab[-6:].reshape(-1, 3), lab[:, :6].reshape(-1, 3), lab[:, -6:].reshape(-1, 3)]
+    `on_tray`: the colours are differences from the tray, so that any step of any colour is an edge.
+    """
+    tried = list(candidates)
+    if prior is not None:
+        tried.append(Candidate(prior * (colours.shape[1], colours.shape[0]) - 0.5, cut_off=False))
+    how = _How(max(LEAST_TRAY_STEP if on_tray else LEAST_STEP, 4 * _noise(colours)), on_tray)
+    first = sorted(
+        ((_rate(colours, one, how), one) for one in tried),
+        key=lambda pair: _worth(pair[0], pair[1], colours),
+        reverse=True,
     )
-    ground = np.median(ring, axis=0)
-    difference = cv2.absdiff(lab, np.full_like(lab, ground.astype(np.uint8)))
-    distance = cv2.transform(difference, _CHANNELS[None])
-    yield cv2.threshold(distance, 0, 255, cv2.THRESH_OTSU)[1]
-    yield cv2.threshold(distance, 25, 255, cv2.THRESH_BINARY)[1]
-    yield cv2.threshold(np.ascontiguousarray(lab[:, :, 0]), 0, 255, cv2.THRESH_OTSU)[1]
-
-
-def _quadrilateral(hull: Picture) -> Points:
-    """The convex outline simplified until four corners are left; its tightest rectangle if that never happens."""
-    around = cv2.arcLength(hull, True)
-    for tolerance in np.arange(0.01, 0.1, 0.005):
-        simple = cv2.approxPolyDP(hull, tolerance * around, True)
-        if len(simple) == 4:
-            return np.asarray(simple.reshape(4, 2), np.float64)
-        if len(simple) < 4:
+    sample, radius = sampler(colours), _ROUGH * max(colours.shape[:2])
+    fitted: list[tuple[_Rating, Candidate]] = []
+    for rating, one in first:
+        if rating.score < 0.2 or len(fitted) == _FINALISTS:
             break
-    return np.asarray(cv2.boxPoints(cv2.minAreaRect(hull)), np.float64)
+        if any(similar(one.quad, other.quad) > 0.93 for _, other in fitted):
+            continue
+        fitted.append(_fitted(colours, sample, one, rating, radius, how))
+    fitted.sort(key=lambda pair: _worth(pair[0], pair[1], colours), reverse=True)
+    return [Found(one.quad, rating.score, one.cut_off) for rating, one in _outermost(fitted, on_tray)]
 
 
-def _clockwise(quad: Points) -> Points:
-    """Corners clockwise on the screen, first the one nearest to the frame's top left."""
-    middle = quad.mean(axis=0)
-    angles = np.arctan2(quad[:, 1] - middle[1], quad[:, 0] - middle[0])
-    ordered = quad[np.argsort(angles)]
-    return np.roll(ordered, -int(np.argmin(ordered.sum(axis=1))), axis=0)
+def settled(sample: Sampler, found: Found, small: Picture, picture: Picture, smooth: float = 1.2) -> Found:
+    """A find in `small` as a find in `picture`, its corners fitted with every pixel of `sample`."""
+    full = (found.corners + 0.5) * (picture.shape[1] / small.shape[1]) - 0.5
+    if found.cut_off:
+        return Found(full, found.score, cut_off=True)
+    result = fit(sample, full, max(6.0, _FINE * max(picture.shape[:2])), smooth)
+    good = result.agreeing.min() > 0.2
+    return Found(result.corners if good else full, found.score, cut_off=False)
 
 
-def _touches_frame(contour: Picture, shape: tuple[int, ...]) -> bool:
-    """Whether more than a speck of the outline runs along the frame's edge."""
-    points = contour.reshape(-1, 2)
-    height, width = shape[:2]
-    at_edge = (points <= 1).any(axis=1) | (points[:, 0] >= width - 2) | (points[:, 1] >= height - 2)
-    return int(at_edge.sum()) > 4
+def _fitted(
+    colours: Picture, sample: Sampler, one: Candidate, before: _Rating, radius: float, how: _How
+) -> tuple[_Rating, Candidate]:
+    """The candidate on its edges; what an edge of the picture does not follow keeps only part of its score."""
+    result = fit(sample, one.quad, radius, 2.0)
+    if one.cut_off:
+        seen = ~np.isnan(_contrast(colours, one.quad, _REACH[1])[:, 12, 0])
+        return _Rating(before.score * _straight(result.agreeing[seen]), before.step), one
+    moved = Candidate(result.corners, cut_off=False)
+    rating = _rate(colours, moved, how)
+    if rating.score < before.score:
+        moved, rating = one, before
+    return _Rating(rating.score * _straight(result.agreeing), rating.step), moved
 
 
-def _score(lab: Picture, quad: Points, cut_off: bool) -> float:
+def _straight(agreeing: Points) -> float:
+    """1 if half of the scan lines agree on straight sides, 0 if no more do than by chance."""
+    return float(np.clip((agreeing.mean() - 0.15) / 0.35, 0, 1)) if len(agreeing) else 0.0
+
+
+def _worth(rating: _Rating, one: Candidate, colours: Picture) -> float:
+    """The score; a larger sheet and paper brighter than its ground are the likelier."""
+    bright = 0.1 if rating.step[0] > 0 else 0.0
+    cut = -0.15 if one.cut_off else 0.0
+    return rating.score + (0.2 * share_of(one.quad, colours) + bright + cut if rating.score > 0 else 0.0)
+
+
+def _outermost(rivals: list[tuple[_Rating, Candidate]], on_tray: bool) -> list[tuple[_Rating, Candidate]]:
+    """A nearly as good sheet around the best one goes first: the best was a box on it."""
+    if not rivals:
+        return rivals
+    best, inner = rivals[0]
+    for index, (rating, one) in enumerate(rivals[1:], start=1):
+        paper = on_tray or rating.step[0] > 0
+        around = not one.cut_off and paper and rating.score > max(0.7 * best.score, FOUND_SCORE)
+        if around and _contains(one.quad, inner.quad):
+            return [rivals[index], *rivals[:index], *rivals[index + 1 :]]
+    return rivals
+
+
+def _contains(outer: Points, inner: Points) -> bool:
+    return all(cv2.pointPolygonTest(outer.astype(np.float32), (float(x), float(y)), True) > -3 for x, y in inner)
+
+
+def similar(one: Points, other: Points) -> float:
+    """Intersection over union."""
+    common, _ = cv2.intersectConvexConvex(one.astype(np.float32), other.astype(np.float32))
+    union = cv2.contourArea(one.astype(np.float32)) + cv2.contourArea(other.astype(np.float32)) - common
+    return float(common / max(union, 1e-6))
+
+
+def _noise(colours: Picture) -> float:
+    """Robust sigma of neighbouring pixels, over the three axes."""
+    fine = colours[1:, 1:] - colours[:-1, :-1]
+    return float(np.sqrt((np.median(np.abs(fine[::2, ::2]), axis=(0, 1)) ** 2).sum())) * 1.05
+
+
+def _rate(colours: Picture, one: Candidate, how: _How) -> _Rating:
     """How well the weakest side parts two colours, times how square the corners are; 0 to 1."""
-    sides = [_contrast(lab, quad[i], quad[(i + 1) % 4]) for i in range(4)]
-    seen = [side for side in sides if len(side)]
-    if len(seen) < (2 if cut_off else 4):
-        return 0.0
-    direction = np.concatenate(seen).mean(axis=0)
-    direction /= max(1e-6, float(np.linalg.norm(direction)))
-    weakest = min(float((side @ direction > _CONTRAST).mean()) for side in seen)
-    return weakest * _squareness(quad)
+    square = _squareness(one.quad)
+    nothing = _Rating(0.0, np.zeros(3))
+    if square == 0:
+        return nothing
+    near, far = (_contrast(colours, one.quad, reach) for reach in _REACH)
+    seen = [not np.isnan(side[:, 0]).mean() > 0.5 for side in far]
+    if sum(seen) < (2 if one.cut_off else 4):
+        return nothing
+    values = far[seen].reshape(-1, 3)
+    step = np.median(values[~np.isnan(values[:, 0])], axis=0)
+    if how.any_colour:
+        steps, close = np.linalg.norm(far, axis=2), np.linalg.norm(near, axis=2)
+    else:
+        towards = step / max(1e-6, float(np.linalg.norm(step)))
+        steps, close = far @ towards, near @ towards
+    known = steps[seen][~np.isnan(steps[seen])]
+    usual = 0.35 * float(np.quantile(known, 0.3 if how.any_colour else 0.5))
+    needed = float(np.clip(usual, how.faintest, max(how.faintest, _MOST_NEEDED)))
+    edge = (steps > needed) & (close > 0.4 * needed)
+    weakest = min(float(side.mean()) for side in edge[seen])
+    return _Rating(weakest * square, step)
 
 
-def _contrast(lab: Picture, start: Points, end: Points) -> Points:
-    """Inside minus outside at 24 places along a side (24×3); empty if the outside is out of the picture."""
-    along = np.linspace(0.06, 0.94, 24)[:, None]
-    line = start + (end - start) * along
-    normal = _inward(start, end) * _REACH
-    outside = np.rint(line - normal).astype(int)
-    inside = np.rint(line + normal).astype(int)
-    height, width = lab.shape[:2]
-    within = ((outside >= 0) & (outside < [width, height]) & (inside >= 0) & (inside < [width, height])).all(axis=1)
-    if within.mean() < 0.5:
-        return np.empty((0, 3))
-    inner, outer = inside[within], outside[within]
-    difference = lab[inner[:, 1], inner[:, 0]].astype(np.float64) - lab[outer[:, 1], outer[:, 0]]
-    return np.asarray(difference * _CHANNELS)
-
-
-def _inward(start: Points, end: Points) -> Points:
-    """The unit vector to the inside of a side whose quadrilateral runs clockwise on the screen."""
-    dx, dy = end - start
-    return np.array([-dy, dx]) / max(1e-6, float(np.hypot(dx, dy)))
+def _contrast(colours: Picture, quad: Points, reach: float) -> Points:
+    """Inside minus outside at 24 places along each side (4×24×3); NaN where the outside is out of the picture."""
+    after = np.roll(quad, -1, axis=0)
+    edges = after - quad
+    normal = np.stack([-edges[:, 1], edges[:, 0]], axis=1) / np.maximum(np.linalg.norm(edges, axis=1), 1e-6)[:, None]
+    line = quad[:, None] + edges[:, None] * np.linspace(0.06, 0.94, 24)[:, None]
+    outside = np.rint(line - normal[:, None] * reach).astype(np.intp)
+    inside = np.rint(line + normal[:, None] * reach).astype(np.intp)
+    height, width = colours.shape[:2]
+    size = np.array([width, height])
+    within = ((outside >= 0) & (outside < size) & (inside >= 0) & (inside < size)).all(axis=2)
+    inner, outer = inside.clip(0, size - 1), outside.clip(0, size - 1)
+    difference = colours[inner[..., 1], inner[..., 0]] - colours[outer[..., 1], outer[..., 0]]
+    return np.where(within[..., None], difference, np.nan).astype(np.float64)
 
 
 def _squareness(quad: Points) -> float:
-    """1 for four right angles, 0 from 30 degrees off."""
+    """1 for corners within 12 degrees of right angles (perspective), 0 from 40 degrees off."""
     edges = np.roll(quad, -1, axis=0) - quad
     before = -np.roll(edges, 1, axis=0)
     lengths = np.linalg.norm(edges, axis=1) * np.linalg.norm(before, axis=1)
     cosines = (edges * before).sum(axis=1) / np.maximum(lengths, 1e-6)
     worst = float(np.degrees(np.abs(np.arcsin(np.clip(cosines, -1, 1)))).max())
-    return max(0.0, 1 - worst / 30)
+    return float(np.clip(1 - (worst - 12) / 28, 0, 1))
 
 
-def _share(quad: Points, lab: Picture) -> float:
-    return float(cv2.contourArea(quad.astype(np.float32)) / lab[:, :, 0].size)
-
-
-def _refine(picture: Picture, quad: Points) -> Points:
-    """The corners where lines through the strongest edge along each side meet; unmoved where that fails."""
-    radius = max(6, round(_RADIUS * max(picture.shape[:2])))
-    lines = [_edge(picture, quad[i], quad[(i + 1) % 4], radius) for i in range(4)]
-    corners = [_meet(lines[i - 1], lines[i]) for i in range(4)]
-    moved = [float(np.hypot(*(new - old))) for new, old in zip(corners, quad, strict=True)]
-    return np.array([new if far <= 2 * radius else old for new, old, far in zip(corners, quad, moved, strict=True)])
-
-
-def _edge(picture: Picture, start: Points, end: Points, radius: int) -> tuple[Points, Points]:
-    """A point and direction: robust line through the strongest change of colour on 48 scan lines across a side."""
-    along = np.linspace(0.04, 0.96, 48)[:, None, None]
-    across = np.arange(-radius, radius + 1)[None, :, None]
-    normal = _inward(start, end)
-    places = (start + (end - start) * along + normal * across).astype(np.float32)
-    x, y = cv2.split(places)
-    profile = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float64)
-    contrast = profile[:, -radius // 2 :].mean(axis=(0, 1)) - profile[:, : radius // 2].mean(axis=(0, 1))
-    signal = profile @ (contrast / max(1e-6, float(np.linalg.norm(contrast))))
-    signal = cv2.GaussianBlur(signal, (0, 0), sigmaX=max(0.8, radius / 16), sigmaY=1e-3)
-    rise = np.gradient(signal, axis=1)
-    points = start + (end - start) * along[:, 0] + normal * (_peaks(rise) - radius)[:, None]
-    return _line(points)
-
-
-def _peaks(rise: Points) -> Points:
-    """Where each row rises most steeply, to a fraction of a pixel (parabola through three values)."""
-    at = np.clip(rise.argmax(axis=1), 1, rise.shape[1] - 2)
-    row = np.arange(len(rise))
-    left, top, right = rise[row, at - 1], rise[row, at], rise[row, at + 1]
-    bend = left - 2 * top + right
-    return np.asarray(at + np.where(bend < -1e-9, 0.5 * (left - right) / np.where(bend < -1e-9, bend, 1), 0.0))
-
-
-def _line(points: Points) -> tuple[Points, Points]:
-    """A robust line: fitted, freed of the points far off it, fitted again."""
-    kept = points
-    for _ in range(2):
-        dx, dy, x, y = cv2.fitLine(kept.astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01).ravel()
-        off = np.abs((points[:, 0] - x) * dy - (points[:, 1] - y) * dx)
-        kept = points[off <= max(1.0, 3 * float(np.median(off)))]
-    return np.array([x, y], np.float64), np.array([dx, dy], np.float64)
-
-
-def _meet(first: tuple[Points, Points], second: tuple[Points, Points]) -> Points:
-    """Where two lines cross; far away if they are parallel."""
-    (p, d), (q, e) = first, second
-    cross = d[0] * e[1] - d[1] * e[0]
-    if abs(cross) < 1e-6:
-        return np.array([np.inf, np.inf])
-    step = ((q[0] - p[0]) * e[1] - (q[1] - p[1]) * e[0]) / cross
-    return np.asarray(p + d * step)
+def share_of(quad: Points, colours: Picture) -> float:
+    """The part of the frame that a quadrilateral covers."""
+    return float(cv2.contourArea(quad.astype(np.float32)) / colours[:, :, 0].size)

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from hardware.camera.finder import find
-from hardware.camera.page import decoded, measure, sharpness, straighten, take, whiten
+from hardware.camera.flatten import whiten
+from hardware.camera.judge import sharpness
+from hardware.camera.page import decoded, straighten, take
+from hardware.camera.sizes import measure
 from kiosk.health import Reason
 
 PX_PER_MM = 3264 / 330

@@ -32,6 +32,27 @@ class Page:
     dpi: int
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentLabel:
+    """What an assembled document says of itself. No personal data: `title` is the component's name in the catalogue."""
+
+    title: str
+    component: str
+    reference: str
+    """The dossier's provisional reference; empty for what belongs to none (a bench scan)."""
+    taken_at: datetime
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Document:
+    """A finished PDF/A-2b, its SHA-256 (hexadecimal), its pages, and how many of them have a text layer."""
+
+    data: bytes
+    sha256: str
+    pages: int
+    searchable: int
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Papers:
     """What the citizen gave for one component: captured pages, or paper only (then `pages` is empty)."""
@@ -39,6 +60,8 @@ class Papers:
     component: Component
     pages: tuple[Page, ...] = ()
     pdf: bytes = b""
+    sha256: str = ""
+    """Of `pdf`, hexadecimal, from the moment it was made; empty without one."""
 
     @property
     def paper_only(self) -> bool:
@@ -102,6 +125,7 @@ class Dossier:
                     "paper_only": papers.paper_only,
                     "pages": len(papers.pages),
                     "dpi": [page.dpi for page in papers.pages],
+                    "sha256": papers.sha256 or None,
                     "file": None if papers.paper_only else self.file_name(number, papers),
                 }
                 for number, papers in enumerate(self.papers, start=1)

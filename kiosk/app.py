@@ -19,7 +19,7 @@ from hardware.scanner import SerialScanner
 from hardware.speech import EspeakSpeaker
 from kiosk import catalogue
 from kiosk.clock import SystemClock
-from kiosk.config import Settings
+from kiosk.config import CameraSettings, Settings
 from kiosk.ports import Equipment
 from kiosk.reception import Reception
 from kiosk_queue.client import QueueClient
@@ -30,14 +30,17 @@ async def equipment(settings: Settings) -> AsyncIterator[Equipment]:
     """Everything a visit works with, started; raises ConfigError if the configuration cannot be right."""
     offered = catalogue.load(settings.kiosk.catalogue)
     card = card_reader(settings.card)
-    camera = DocumentCamera(settings.camera)
+    camera = DocumentCamera(settings.camera, settings.kiosk.id, settings.kiosk.state)
+    card_camera = _camera(settings, settings.card_camera, "card_camera")
+    face_camera = _camera(settings, settings.face_camera, "face_camera")
     scanner = SerialScanner(settings.scanner)
     printer = EscposPrinter(settings.printer)
     speaker = EspeakSpeaker(settings.speech)
     queue = QueueClient(settings.queue, settings.kiosk)
     office = OutboxOffice(settings.office, settings.kiosk)
     async with AsyncExitStack() as stack:
-        for device in (card, camera, scanner, printer, speaker, queue, office):
+        optional = [device for device in (card_camera, face_camera) if device is not None]
+        for device in (card, camera, scanner, printer, speaker, queue, office, *optional):
             await stack.enter_async_context(device)
         yield Equipment(
             clock=SystemClock(),
@@ -50,7 +53,14 @@ async def equipment(settings: Settings) -> AsyncIterator[Equipment]:
             speaker=speaker,
             queue=queue,
             office=office,
+            card_camera=card_camera,
+            face_camera=face_camera,
         )
+
+
+def _camera(settings: Settings, ours: CameraSettings, role: str) -> DocumentCamera | None:
+    """A camera beside the document camera, if there is one."""
+    return DocumentCamera(ours, settings.kiosk.id, settings.kiosk.state, role) if ours.source else None
 
 
 Beside = Callable[[Reception, "KivyPresenter"], Coroutine[Any, Any, None]]

@@ -73,7 +73,35 @@ class CameraSettings:
     source: str = "/dev/kiosk/camera"
     """V4L2 device or http:// address of an MJPEG stream."""
     still: str = ""
-    """Address of full-resolution stills, if the stream is smaller; empty: frames of the stream."""
+    """Address of full-resolution stills, if the stream is smaller; empty: from the device, or frames of the stream."""
+    preview_width: int = 1280
+    """V4L2: size asked for while looking; of the same shape as stills, so that both show the same view."""
+    preview_height: int = 960
+    """V4L2: see preview_width."""
+    still_width: int = 3264
+    """V4L2: size asked for stills. A4 at 200 dpi needs 8 MP, at 300 dpi 13 MP (4160×3120)."""
+    still_height: int = 2448
+    """V4L2: see still_width."""
+    fps: int = 30
+    """V4L2: frames a second asked for while looking."""
+    least_dpi: int = 200
+    """Coarser pages are refused (02/2019/TT-BNV asks for 200)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardCameraSettings(CameraSettings):
+    """The close-up camera of cards and codes; its other keys are those of [camera]."""
+
+    source: str = ""
+    """V4L2 device or http:// address of an MJPEG stream; empty: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceCameraSettings(CameraSettings):
+    """The camera that sees the person's face; its other keys are those of [camera]."""
+
+    source: str = ""
+    """V4L2 device or http:// address of an MJPEG stream; empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +284,8 @@ class Settings:
     screen: ScreenSettings = field(default_factory=ScreenSettings)
     card: CardSettings = field(default_factory=CardSettings)
     camera: CameraSettings = field(default_factory=CameraSettings)
+    card_camera: CardCameraSettings = field(default_factory=CardCameraSettings)
+    face_camera: FaceCameraSettings = field(default_factory=FaceCameraSettings)
     printer: PrinterSettings = field(default_factory=PrinterSettings)
     scanner: ScannerSettings = field(default_factory=ScannerSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)

@@ -10,13 +10,16 @@ from typing import Protocol
 from kiosk.catalogue import Catalogue, Group, PriorityGroup, Service
 from kiosk.citizen import AccessKey, Citizen
 from kiosk.clock import Clock
-from kiosk.dossier import Dossier, DossierState, Page
-from kiosk.health import Failure, Status
+from kiosk.dossier import Document, DocumentLabel, Dossier, DossierState, Page
+from kiosk.health import Failure, Reason, Status
 from kiosk.slips import Slip
 from kiosk.ticket import Ticket
 
 Progress = Callable[[float], None]
 """Takes the share done, 0 to 1. May be called from any thread."""
+
+PagesDone = Callable[[int, int], None]
+"""Takes pages done and pages in all. Called on the event loop."""
 
 Point = tuple[float, float]
 
@@ -33,6 +36,16 @@ class Frame:
     rgb: bytes
     outline: tuple[Point, Point, Point, Point] | None
     number: int
+    advice: Reason | None = None
+    """Why no page could be taken of it (PAGE_NOT_FOUND, PAGE_HAND …); None if one whole sheet lies there."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageLook:
+    """What strikes the eye about a page just taken: nothing on it, or the same as an earlier one (index from 0)."""
+
+    blank: bool = False
+    same_as: int | None = None
 
 
 class Device(Protocol):
@@ -71,8 +84,17 @@ class Camera(Device, Protocol):
     async def capture(self) -> Page | Failure:
         """Take the page that lies on the tray: found, straightened, judged."""
 
-    async def assemble(self, pages: Sequence[Page], title: str) -> bytes:
-        """A PDF of the pages in order, colour, each at its own size."""
+    async def look(self, page: Page, earlier: Sequence[Page]) -> PageLook:
+        """Whether a page is blank, or a second picture of one that was taken earlier."""
+
+    async def turned(self, page: Page) -> Page:
+        """The page turned a quarter clockwise."""
+
+    async def assemble(self, pages: Sequence[Page], label: DocumentLabel, progress: PagesDone) -> Document | Failure:
+        """A checked PDF/A-2b of the pages in order, colour, each at its own size, with its words to search in.
+
+        Cancelled: it stops at once and leaves nothing behind.
+        """
 
 
 class Scanner(Device, Protocol):
@@ -146,10 +168,15 @@ class Equipment:
     speaker: Speaker
     queue: QueueDesk
     office: Office
+    card_camera: Camera | None = None
+    """Sees cards and codes from near; None: `camera` has to do."""
+    face_camera: Camera | None = None
+    """Sees the person's face; None: there is none."""
 
     @property
     def devices(self) -> Mapping[str, Device]:
         """Everything that has a status, by name."""
+        optional: dict[str, Device | None] = {"card_camera": self.card_camera, "face_camera": self.face_camera}
         return {
             "card": self.card,
             "camera": self.camera,
@@ -158,6 +185,7 @@ class Equipment:
             "speaker": self.speaker,
             "queue": self.queue,
             "office": self.office,
+            **{name: device for name, device in optional.items() if device is not None},
         }
 
     def forget(self) -> None:

@@ -1,32 +1,49 @@
 """The document camera's other end: an HTTP server whose stream and stills show papers on a desk.
 
-`/stream.mjpg` is MJPEG (960×1280, 12 frames a second), `/still.jpg` a picture of 8 MP of the same view.
+`/stream.mjpg` is MJPEG (960×1280, 25 frames a second), `/still.jpg` a picture of 8 MP of the same view. Scenes are
+composed once, when they change, and sent from memory: a stream costs a few per cent of a core.
 """
 
 import asyncio
 import contextlib
+import socket
+import time
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from hardware.simulators.papers import PAPERS
-from hardware.simulators.papers.desk import Pose, Scene, compose
+from hardware.simulators.papers.conditions import MOST_LEVELS, TOGGLES, Conditions
+from hardware.simulators.papers.desk import Pose, Scene, compose, enlarged, slide
 from hardware.simulators.simulator import Simulator, UnknownAction
 
-FRAMES_PER_SECOND = 12
+FRAMES_PER_SECOND = 25
 MOST_CLIENTS = 16
+_SEND_BUFFER = 262_144
+"""Bytes on the way: a slow reader gets fewer frames, not older ones."""
 _REQUEST_SECONDS = 5.0
 _BOUNDARY = b"frame"
 
 
 class CameraSimulator(Simulator):
-    """Shows the paper that `act` laid down; stalls, blurs or is unplugged on request."""
+    """Shows the paper that `act` laid down, in easy or hard scenes; stalls or is unplugged on request."""
 
     name = "camera"
     actions: Mapping[str, str] = {
         "lay": "lay down {paper}",
         "lay_wrong": "lay down {paper} so that a fifth of it is outside the picture",
+        "slide": "let a hand push {paper} in from below; it rests after a second",
         "clear": "take the paper away",
         "blur": "put the lens out of focus, or back: {on} true or false",
+        "low_light": "switch the lamp off, or on again: {on} true or false",
+        "glare": "mirror the lamp in the sheet, or no more: {on} true or false",
+        "shadow": "let a person lean over the tray, or back: {on} true or false",
+        "clutter": "put pen, coins, telephone and cable around, or away: {on} true or false",
+        "curl": "bend the sheets, or flatten them: {on} true or false",
+        "hand": "lay a hand on the sheet, or take it away: {on} true or false",
+        "two_sheets": "lay another sheet beside or under, or take it away: {on} true or false",
+        "white_on_white": "change to a white mat {levels} (1 to 30) grey levels darker than paper; 0: the dark mat",
+        "tidy": "end all that makes the scene hard; the paper stays",
         "stall": "keep connections open, but send nothing",
         "resume": "send pictures again",
         "unplug": "drop all connections and refuse new ones",
@@ -43,9 +60,11 @@ class CameraSimulator(Simulator):
         self._acting = asyncio.Lock()
         self._paper: str | None = None
         self._pose = Pose(0, 0, 0)
-        self._blurred = False
+        self._conditions = Conditions()
         self._laid = 0
         self._scene: Scene | None = None
+        self._slide: tuple[bytes, ...] = ()
+        self._slide_from = 0.0
 
     @property
     def stream_url(self) -> str:
@@ -73,12 +92,17 @@ class CameraSimulator(Simulator):
         await asyncio.gather(*clients, return_exceptions=True)
 
     def state(self) -> dict[str, Any]:
-        """What is to be seen now; `outline`: the sheet's true corners in fractions of the frame, clockwise."""
+        """What is to be seen now; `outline`: the (upper) sheet's true corners in fractions of the frame, clockwise.
+
+        While `moving`, `outline` is where the sheet will rest.
+        """
         return {
             "paper": self._paper,
             "papers": [{"name": name, "title": paper.title} for name, paper in PAPERS.items()],
             "cut_off": self._paper is not None and self._pose.cut_off,
-            "blurred": self._blurred,
+            **asdict(self._conditions),
+            "conditions": list(self._conditions.names),
+            "moving": self._sliding() is not None,
             "stalled": not self._running.is_set(),
             "plugged": self._server is not None,
             "outline": self._scene.outline if self._scene else None,
@@ -88,11 +112,12 @@ class CameraSimulator(Simulator):
         """Do one of `actions`; raises UnknownAction."""
         async with self._acting:
             match action, parameters:
-                case "lay" | "lay_wrong", {"paper": str() as paper, **more} if not more:
-                    await self._lay(paper, cut_off=action == "lay_wrong")
-                case "blur", {"on": on, **more} if not more:
-                    self._blurred = on in (True, "true", "1")
-                    await self._compose()
+                case "lay" | "lay_wrong" | "slide", {"paper": str() as paper, **more} if not more:
+                    await self._lay(paper, cut_off=action == "lay_wrong", slowly=action == "slide")
+                case _, {"on": on, **more} if not more and action in TOGGLES:
+                    await self._change(self._conditions.turned(TOGGLES[action], on in (True, "true", "1")))
+                case "white_on_white", {"levels": int() as levels, **more} if not more and 0 <= levels <= MOST_LEVELS:
+                    await self._change(replace(self._conditions, white_on_white=int(levels)))
                 case _ if action in self.actions and "{" not in self.actions[action] and not parameters:
                     await self._handle(action)
                 case _:
@@ -102,8 +127,10 @@ class CameraSimulator(Simulator):
     async def _handle(self, action: str) -> None:
         match action:
             case "clear":
-                self._paper = None
+                self._paper, self._slide = None, ()
                 await self._compose()
+            case "tidy":
+                await self._change(Conditions())
             case "stall":
                 self._running.clear()
             case "resume":
@@ -113,15 +140,27 @@ class CameraSimulator(Simulator):
             case "plug" if self._server is None:
                 await self._listen()
 
-    async def _lay(self, paper: str, cut_off: bool) -> None:
+    async def _lay(self, paper: str, cut_off: bool, slowly: bool) -> None:
         if paper not in PAPERS:
             raise UnknownAction(f"there is no paper {paper!r}; there are: {', '.join(PAPERS)}")
         self._laid += 1
-        self._paper, self._pose = paper, Pose.by_hand(f"{paper} {self._laid}", cut_off)
+        pose = Pose.by_hand(f"{paper} {self._laid}", cut_off)
+        frames = await asyncio.to_thread(tuple, slide(paper, pose, self._conditions)) if slowly else ()
+        self._paper, self._pose = paper, pose
+        await self._compose()
+        self._slide, self._slide_from = frames, time.monotonic()
+
+    async def _change(self, conditions: Conditions) -> None:
+        self._conditions, self._slide = conditions, ()
         await self._compose()
 
     async def _compose(self) -> None:
-        self._scene = await asyncio.to_thread(compose, self._paper, self._pose, self._blurred)
+        self._scene = await asyncio.to_thread(compose, self._paper, self._pose, self._conditions)
+
+    def _sliding(self) -> bytes | None:
+        """The frame of a sheet that is sliding in now; None if nothing moves."""
+        number = int((time.monotonic() - self._slide_from) * FRAMES_PER_SECOND)
+        return self._slide[number] if number < len(self._slide) else None
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, self._host, self.port, limit=8192)
@@ -149,25 +188,30 @@ class CameraSimulator(Simulator):
         if path == "/stream.mjpg":
             await self._stream(writer)
         elif path == "/still.jpg":
-            assert self._scene
-            await _send(writer, "200 OK", "image/jpeg", self._scene.still)
+            await _send(writer, "200 OK", "image/jpeg", await self._still())
         else:
             await _send(writer, "404 Not Found", "text/plain", b"/stream.mjpg or /still.jpg\n")
 
     async def _stream(self, writer: asyncio.StreamWriter) -> None:
         kind = f"multipart/x-mixed-replace; boundary={_BOUNDARY.decode()}"
         writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nCache-Control: no-store\r\n\r\n".encode())
-        number = 0
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        number, due = 0, time.monotonic()
         while True:
             await self._running.wait()
             assert self._scene
-            frames = self._scene.stream
-            jpeg = frames[number % len(frames)]
+            jpeg = self._sliding() or self._scene.stream[number % len(self._scene.stream)]
             head = b"--%b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % (_BOUNDARY, len(jpeg))
             writer.writelines((head, jpeg, b"\r\n"))
             await writer.drain()
             number += 1
-            await asyncio.sleep(1 / FRAMES_PER_SECOND)
+            due = max(due + 1 / FRAMES_PER_SECOND, time.monotonic())  # late frames are dropped, not sent in a burst
+            await asyncio.sleep(due - time.monotonic())
+
+    async def _still(self) -> bytes:
+        assert self._scene
+        moving = self._sliding()
+        return self._scene.still if moving is None else await asyncio.to_thread(enlarged, moving)
 
 
 async def _path(reader: asyncio.StreamReader) -> str:

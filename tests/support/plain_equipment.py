@@ -1,6 +1,7 @@
 """Equipment in memory for tests of journeys alone: what it answers is set by the test."""
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -9,9 +10,9 @@ from typing import Any
 
 from kiosk.catalogue import Catalogue, Group, PriorityGroup, Service, load
 from kiosk.citizen import AccessKey, Citizen, IdentityGrade
-from kiosk.dossier import Dossier, DossierState, Page
+from kiosk.dossier import Document, DocumentLabel, Dossier, DossierState, Page
 from kiosk.health import Failure, Level, Published, Reason
-from kiosk.ports import Equipment, Frame, Progress
+from kiosk.ports import Equipment, Frame, PageLook, PagesDone, Progress
 from kiosk.slips import Slip
 from kiosk.ticket import Ticket
 
@@ -87,15 +88,38 @@ class PlainCamera(Thing):
     def __init__(self) -> None:
         super().__init__()
         self.shots: list[Page | Failure] = []
+        self.looks: list[PageLook] = []
+        self.frame: Frame | None = None
+        self.assembling = asyncio.Event()
+        self.assembling.set()
+        self.assembled: list[DocumentLabel] = []
+        self.cancelled = 0
+        self.failures: list[Failure] = []
 
     def preview(self) -> Frame | None:
-        return None
+        return self.frame
 
     async def capture(self) -> Page | Failure:
         return self.shots.pop(0) if self.shots else PAGE
 
-    async def assemble(self, pages: Sequence[Page], title: str) -> bytes:
-        return f"pdf of {len(pages)}".encode()
+    async def look(self, page: Page, earlier: Sequence[Page]) -> PageLook:
+        return self.looks.pop(0) if self.looks else PageLook()
+
+    async def turned(self, page: Page) -> Page:
+        return Page(page.jpeg + b" turned", page.height, page.width, page.dpi)
+
+    async def assemble(self, pages: Sequence[Page], label: DocumentLabel, progress: PagesDone) -> Document | Failure:
+        try:
+            await self.assembling.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.failures:
+            return self.failures.pop(0)
+        progress(len(pages), len(pages))
+        self.assembled.append(label)
+        data = f"pdf of {len(pages)}".encode()
+        return Document(data, hashlib.sha256(data).hexdigest(), len(pages), len(pages))
 
 
 class PlainScanner(Thing):

@@ -1,34 +1,28 @@
-"""Photographs of papers on a desk: a camera 420 mm above a dark matt mat, its lens a little tilted, under one lamp."""
+"""Photographs of papers on a desk: a dark matt mat under one lamp, or whatever harder scene is asked for."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from random import Random
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from hardware.simulators.papers import drawn
+from hardware.simulators.papers import drawn, scenery
+from hardware.simulators.papers.conditions import Conditions
+from hardware.simulators.papers.optics import STILL, STREAM, VIEW_MM, Floats, Picture, Size, pixels, seen
 from hardware.simulators.papers.sheet import DPI
 
-Picture = npt.NDArray[Any]
-Floats = npt.NDArray[np.float64]
-
-STILL = (2448, 3264)
-"""Width and height of a still: 8 MP, portrait."""
-STREAM = (960, 1280)
-"""Width and height of a stream frame."""
-VIEW_MM = 330.0
-"""What the frame's long side sees of the mat: A4 and 16 mm around it, which gives stills of 251 dpi."""
 VARIANTS = 6
 """Encoded stream frames of one scene, each with its own noise: a live sensor never repeats itself."""
+SLIDE_FRAMES = 18
+"""Frames in which a sheet slides in."""
+LEAVE_FRAMES = 8
+"""Frames in which the hand that brought it leaves."""
 
-_HEIGHT_MM = 420.0
-_TILT = (math.radians(1.6), math.radians(-0.7))
-_MAT_BGR = (78, 80, 72)
-_PAPER_LIGHT = (0.90, 0.925, 0.93)  # BGR: a warm lamp, exposed a little short of white
+_BOW_MM = 5.0
+_FLAT = Conditions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,113 +49,167 @@ class Pose:
         rng = Random(seed)  # noqa: S311 - a pose, no secret
         return cls(rng.uniform(-3.5, 3.5), rng.uniform(-3, 3), rng.uniform(-2.2, 2.2), cut_off)
 
+    def moved(self, x: float, y: float, turn: float = 0.0) -> "Pose":
+        """Further along by so many mm and degrees."""
+        return Pose(self.x + x, self.y + y, self.turn + turn, self.cut_off)
 
-def compose(paper: str | None, pose: Pose, blurred: bool = False) -> Scene:
+
+def compose(paper: str | None, pose: Pose, conditions: Conditions = _FLAT) -> Scene:
     """Photograph the mat with `paper` on it, or empty. Half a second of work: call it on a thread."""
-    picture, outline = _mat().copy(), None
-    if paper is not None:
-        page = cv2.cvtColor(drawn(paper), cv2.COLOR_RGB2BGR)
-        outline = _corners(page, pose)
-        _lay(page, outline, picture)
-    cv2.multiply(picture, _light(), picture, scale=1 / 255)
-    picture = cv2.GaussianBlur(picture, (0, 0), 8.0 if blurred else 0.7)
+    picture, outline = _scene(paper, pose, conditions, STILL)
+    if conditions.hand:
+        scenery.hand(picture)
+    picture = cv2.GaussianBlur(_lit(picture, conditions), (0, 0), 8.0 if conditions.blurred else 0.7)
     small = cv2.resize(picture, STREAM, interpolation=cv2.INTER_AREA)
-    stream = tuple(_encoded(_noisy(small, variant), 85) for variant in range(VARIANTS))
-    shares = (
-        None
-        if outline is None
-        else tuple((float((x + 0.5) / STILL[0]), float((y + 0.5) / STILL[1])) for x, y in outline)
-    )
-    return Scene(stream, _encoded(_noisy(picture, VARIANTS), 92), shares)
+    low = conditions.low_light
+    stream = tuple(_encoded(scenery.noisy(small, variant, low), 85) for variant in range(VARIANTS))
+    return Scene(stream, _encoded(scenery.noisy(picture, VARIANTS, low), 92), _shares(outline))
 
 
-def _corners(page: Picture, pose: Pose) -> Floats:
-    """The sheet's corners in still pixels, clockwise from its top left."""
-    width, height = page.shape[1] * 25.4 / DPI, page.shape[0] * 25.4 / DPI
+def slide(paper: str, pose: Pose, conditions: Conditions = _FLAT) -> Iterator[bytes]:
+    """Stream frames in which a hand pushes the sheet in from below, slower and slower, then leaves: 26, as JPEG."""
+    before = VIEW_MM
+    for step in range(SLIDE_FRAMES):
+        away = VIEW_MM * (1 - (step + 1) / SLIDE_FRAMES) ** 3
+        picture, _ = _scene(paper, pose.moved(0, away), conditions, STREAM)
+        smear = pixels((before - away) / 2, STREAM)  # the shutter is open for half the time between two frames
+        yield _moving(picture, conditions, away, smear, step)
+        before = away
+    resting, _ = _scene(paper, pose, conditions, STREAM)
+    for step in range(LEAVE_FRAMES):
+        gone = 260.0 * ((step + 1) / LEAVE_FRAMES) ** 1.5
+        yield _moving(resting.copy(), conditions, gone, 0.0, SLIDE_FRAMES + step)
+
+
+def _moving(picture: Picture, conditions: Conditions, hand: float, smear: float, number: int) -> bytes:
+    scenery.hand(picture, hand + 60)
+    lit = _lit(picture, conditions)
+    if smear > 1.5:
+        lit = cv2.blur(lit, (1, round(smear)))
+    lit = cv2.GaussianBlur(lit, (0, 0), 3.2 if conditions.blurred else 0.5)
+    return _encoded(scenery.noisy(lit, number % VARIANTS, conditions.low_light), 85)
+
+
+def enlarged(frame: bytes) -> bytes:
+    """A stream frame at the size of a still: what a camera photographs of a moving sheet, blurred as it is."""
+    picture = cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return _encoded(cv2.resize(picture, STILL, interpolation=cv2.INTER_LINEAR), 85)
+
+
+def _lit(picture: Picture, conditions: Conditions) -> Picture:
+    size = (picture.shape[1], picture.shape[0])
+    return cv2.multiply(picture, scenery.light(size, conditions.low_light, conditions.shadow), picture, scale=1 / 255)
+
+
+def _scene(paper: str | None, pose: Pose, conditions: Conditions, size: Size) -> tuple[Picture, Floats | None]:
+    """Mat, things and sheets in even light, and the corners of the sheet on top, in pixels."""
+    picture = scenery.mat(size, conditions.white_on_white).copy()
+    if conditions.clutter:
+        scenery.clutter(picture)
+    if paper is None:
+        if conditions.glare:
+            scenery.mirrored_lamp(picture, np.zeros(picture.shape[:2], np.uint8))
+        return picture, None
+    if conditions.two_sheets:
+        pose, other, place = _beside(paper, pose)
+        _lay(other, place, conditions, picture)
+    corners, cover = _lay(paper, pose, conditions, picture)
+    if conditions.glare:
+        scenery.mirrored_lamp(picture, cover)
+    return picture, corners
+
+
+def _beside(paper: str, pose: Pose) -> tuple[Pose, str, Pose]:
+    """Where this sheet then lies, the other sheet, and where that lies: two A5 abreast, an A4 showing under an A4."""
+    width, height = _extent(paper)
+    if width * height > 200 * 280:
+        other = "birth-form-1" if paper == "marriage-certificate-1" else "marriage-certificate-1"
+        return pose.moved(-5, -4), other, pose.moved(13, 8, 6)
+    if width > height:
+        return pose.moved(0, -79), "household-book-1", pose.moved(2, 79, 87)
+    return pose.moved(0, -79, 90), "birth-notification-1", pose.moved(2, 79, 3)
+
+
+@lru_cache(maxsize=4)
+def _page(paper: str, size: Size) -> Picture:
+    """The flat original as BGR: 300 dpi for stills, 120 for stream frames."""
+    page = cv2.cvtColor(drawn(paper), cv2.COLOR_RGB2BGR)
+    return page if size == STILL else cv2.resize(page, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+
+
+def _extent(paper: str) -> tuple[float, float]:
+    """Width and height in mm."""
+    height, width = drawn(paper).shape[:2]
+    return width * 25.4 / DPI, height * 25.4 / DPI
+
+
+def _corners(paper: str, pose: Pose, size: Size) -> Floats:
+    """The sheet's corners in pixels, clockwise from its top left."""
+    width, height = _extent(paper)
     turn = math.radians(pose.turn)
     middle = pose.x + (VIEW_MM * STILL[0] / STILL[1] / 2 - 0.3 * width if pose.cut_off else 0.0)
-    points = []
-    for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
-        u, v = x * width / 2, y * height / 2
-        points.append(
-            _seen(middle + u * math.cos(turn) - v * math.sin(turn), pose.y + u * math.sin(turn) + v * math.cos(turn))
-        )
-    return np.array(points)
+    half = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (width / 2, height / 2)
+    rotation = np.array([(math.cos(turn), math.sin(turn)), (-math.sin(turn), math.cos(turn))])
+    return seen(half @ rotation + (middle, pose.y), size)
 
 
-def _seen(x: float, y: float) -> tuple[float, float]:
-    """Where the tilted camera sees a point of the mat (mm from the middle), in still pixels."""
-    depth = _HEIGHT_MM + y * math.sin(_TILT[0]) + x * math.sin(_TILT[1])
-    focal = _HEIGHT_MM * STILL[1] / VIEW_MM
-    return (
-        (STILL[0] - 1) / 2 + focal * x * math.cos(_TILT[1]) / depth,
-        (STILL[1] - 1) / 2 + focal * y * math.cos(_TILT[0]) / depth,
-    )
-
-
-def _lay(page: Picture, corners: Floats, picture: Picture) -> None:
+def _lay(paper: str, pose: Pose, conditions: Conditions, picture: Picture) -> tuple[Floats, Picture]:
+    """Put the sheet into the picture; its corners, and where it covers the mat (255)."""
+    size = (picture.shape[1], picture.shape[0])
+    page, corners = _page(paper, size), _corners(paper, pose, size)
     height, width = page.shape[:2]
     flat = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32) - np.float32(0.5)
+    alpha = np.full((height, width), 255, np.uint8)
+    if conditions.curl:
+        bow = round(_BOW_MM * width / _extent(paper)[0])
+        page, alpha = _bent(page, bow), _bent(alpha, bow)
+        flat = flat + np.array([0, bow], np.float32)
     warp = cv2.getPerspectiveTransform(flat, corners.astype(np.float32))
-    sheet = cv2.warpPerspective(page, warp, STILL, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    cover = cv2.warpPerspective(np.full((height, width), 255, np.uint8), warp, STILL, flags=cv2.INTER_LINEAR)
-    sheet = cv2.multiply(sheet, np.array((*_PAPER_LIGHT, 0.0)))
-    _shade(picture, cover)
+    sheet = cv2.warpPerspective(page, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    cover = cv2.warpPerspective(alpha, warp, size, flags=cv2.INTER_LINEAR)
+    sheet = cv2.multiply(sheet, np.array((*scenery.PAPER_LIGHT, 0.0)))
+    if (
+        not conditions.white_on_white
+    ):  # white tables stand in diffuse light: there a sheet casts no shadow to find it by
+        _shade(picture, cover)
     share = cv2.merge([cover] * 3)
     cv2.add(
         cv2.multiply(sheet, share, scale=1 / 255), cv2.multiply(picture, cv2.bitwise_not(share), scale=1 / 255), picture
     )
+    return corners, cover
+
+
+def _bent(page: Picture, bow: int) -> Picture:
+    """The page (or its outline) with every column moved down by an arc of `bow` pixels, and `bow` rows more around.
+
+    The corners stay where they are; the middle is a little nearer to the lamp and so brighter.
+    """
+    height, width = page.shape[:2]
+    arc = np.sin(np.linspace(0, np.pi, width, dtype=np.float32))
+    x = np.broadcast_to(np.arange(width, dtype=np.float32), (height + 2 * bow, width))
+    y = np.arange(-bow, height + bow, dtype=np.float32)[:, None] - bow * arc[None, :]
+    if page.ndim == 2:
+        return cv2.remap(page, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    bent = cv2.remap(page, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    level = np.rint(255 * (0.9 + 0.1 * arc)).astype(np.uint8)
+    return cv2.multiply(bent, np.broadcast_to(level[None, :, None], bent.shape).copy(), scale=1 / 255)
 
 
 def _shade(picture: Picture, cover: Picture) -> None:
     """The sheet's shadow on the mat: wide from the lamp, narrow where the edge touches."""
-    small = cv2.resize(cover, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    size = (picture.shape[1], picture.shape[0])
+    small = cv2.resize(cover, (STILL[0] // 4, STILL[1] // 4), interpolation=cv2.INTER_AREA)
     moved = cv2.warpAffine(small, np.array([[1.0, 0, 5], [0, 1.0, 6]]), small.shape[::-1])
     soft = cv2.addWeighted(cv2.GaussianBlur(moved, (0, 0), 6), 0.30, cv2.GaussianBlur(small, (0, 0), 2), 0.22, 0)
-    keep = cv2.bitwise_not(cv2.resize(soft, STILL, interpolation=cv2.INTER_LINEAR))
+    keep = cv2.bitwise_not(cv2.resize(soft, size, interpolation=cv2.INTER_LINEAR))
     cv2.multiply(picture, cv2.merge([keep] * 3), picture, scale=1 / 255)
 
 
-@cache
-def _mat() -> Picture:
-    """The empty mat in even light: matt, slightly cloudy, finely grained."""
-    rng = np.random.default_rng(7)
-    clouds = _grain(rng, 24, 2.5) + _grain(rng, 400, 5.0) + _grain(rng, 2, 3.0)
-    return cv2.merge([_bytes(clouds + np.float32(level)) for level in _MAT_BGR])
-
-
-def _grain(rng: np.random.Generator, size: int, sigma: float) -> Picture:
-    rough = rng.normal(0, sigma, (STILL[1] // size + 2, STILL[0] // size + 2)).astype(np.float32)
-    return cv2.resize(rough, STILL, interpolation=cv2.INTER_CUBIC)
-
-
-@cache
-def _light() -> Picture:
-    """The lamp at the upper left, and the soft shadow of the person in front of the kiosk."""
-    width, height = STILL[0] // 16, STILL[1] // 16
-    y, x = np.mgrid[0:height, 0:width] / np.array([height, width])[:, None, None]
-    lamp = 1.0 - 0.20 * ((x - 0.3) ** 2 + (y - 0.2) ** 2)
-    person = 1.0 - 0.13 / (1 + np.exp(-(y + 0.35 * x - 1.12) / 0.045))
-    level = np.asarray(255 * lamp * person, np.float32)
-    return cv2.merge([_bytes(cv2.resize(level, STILL, interpolation=cv2.INTER_CUBIC))] * 3)
-
-
-def _noisy(picture: Picture, variant: int) -> Picture:
-    """With the sensor's noise; every variant has another cut of it."""
-    height, width = picture.shape[:2]
-    noise = _noise()[variant * 7 : variant * 7 + height, variant * 11 : variant * 11 + width]
-    return cv2.add(picture, noise, dtype=cv2.CV_8U)
-
-
-@cache
-def _noise() -> Picture:
-    """More than a still of it; one tile repeated, which no eye can tell."""
-    tile = np.random.default_rng(11).normal(0, 2.2, (STILL[1] // 3, STILL[0] // 3, 3))
-    return cv2.repeat(np.rint(tile).astype(np.int16), 4, 4)
-
-
-def _bytes(values: Picture) -> Picture:
-    return np.asarray(np.clip(values, 0, 255).astype(np.uint8))
+def _shares(corners: Floats | None) -> tuple[tuple[float, float], ...] | None:
+    if corners is None:
+        return None
+    return tuple((float((x + 0.5) / STILL[0]), float((y + 0.5) / STILL[1])) for x, y in corners)
 
 
 def _encoded(picture: Picture, quality: int) -> bytes:

@@ -47,10 +47,17 @@ async def camera(desk: CameraSimulator) -> AsyncIterator[DocumentCamera]:
 def lay(desk: CameraSimulator, camera: DocumentCamera) -> Callable[..., object]:
     """Do something on the desk and wait until the camera shows it."""
 
+    def empty() -> bool:
+        return (frame := camera.preview()) is not None and frame.advice is Reason.PAGE_NOT_FOUND
+
     async def act(action: str, **parameters: object) -> None:
+        if action.startswith("lay"):
+            await desk.act("clear")
+            await until(empty)
         await desk.act(action, **parameters)
         before = camera.preview()
-        await until(lambda: (frame := camera.preview()) and before and frame.number >= before.number + 4)
+        await until(lambda: (frame := camera.preview()) and before and frame.number >= before.number + 12)
+        await until(lambda: empty() == (desk.state()["paper"] is None))
         seen = desk.state()["outline"] is not None and not desk.state()["cut_off"]
         await until(lambda: (frame := camera.preview()) and (frame.outline is not None) == seen)
 

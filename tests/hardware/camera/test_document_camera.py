@@ -103,7 +103,7 @@ async def test_a_stream_too_coarse_for_a4_is_refused_with_its_resolution(desk, u
         await until(lambda: camera.status.reason is Reason.OK)
         refused = await camera.capture()
         assert refused.reason is Reason.PAGE_TOO_SMALL
-        assert refused.detail.endswith("dpi, at least 150 needed")
+        assert refused.detail.endswith("dpi, at least 200 needed")
         assert 95 < int(refused.detail.split()[0]) < 101
 
 

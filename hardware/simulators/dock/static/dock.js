@@ -86,6 +86,7 @@ const summaries = {
     if (!s.plugged) return ["bad", "unplugged"];
     if (s.stalled) return ["bad", "picture frozen"];
     if (s.blurred) return ["warn", "out of focus"];
+    if (s.conditions.length) return ["warn", s.conditions.join(", ").replaceAll("_", " ")];
     if (s.cut_off) return ["warn", "paper cut off"];
     return s.paper ? ["good", "paper on the desk"] : ["idle", "desk empty"];
   },

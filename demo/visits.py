@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from kiosk.questions import CapturePage
+from kiosk.shutter import Prompt
 
 if TYPE_CHECKING:
     from demo.stage import Stage
@@ -33,9 +34,12 @@ async def file_a_dossier(stage: "Stage") -> None:
     await stage.answer("choose_procedure", "group:hotich")
     await stage.answer("choose_procedure", f"procedure:{BIRTH_REGISTRATION}")
     await stage.answer("show_components", "answer:start")
-    await capture(stage, "birth-notification-1", more=False)
+    await hand_on(stage, "birth-notification-1")
+    await stage.answer("review_page", "answer:complete")
+    await stage.dock("camera", "clear")
     await capture(stage, "birth-form-1", more=True)
     await capture(stage, "birth-form-2", more=False)
+    await arrange(stage)
     await stage.answer("capture_page", "answer:skip")
     await fill_in(stage)
     await stage.answer("review_dossier", "answer:go_on")
@@ -58,17 +62,29 @@ async def identify(stage: "Stage") -> None:
 
 
 async def capture(stage: "Stage", paper: str, *, more: bool) -> None:
-    """Lay a paper under the camera, take it, keep it."""
+    """Lay a paper under the camera; it takes itself; keep it."""
+    await stage.see_that("capture_page", _nothing_in_sight)
     await stage.dock("camera", "lay", paper=paper)
-    await stage.see_that("capture_page", _page_in_sight)
-    await stage.tap("answer:shutter")
     await stage.answer("review_page", "answer:next_page" if more else "answer:complete")
     await stage.dock("camera", "clear")
 
 
-def _page_in_sight(question: CapturePage) -> bool:
-    frame = question.preview()
-    return frame is not None and frame.outline is not None
+async def hand_on(stage: "Stage", paper: str) -> None:
+    """Lay a paper down and leave a hand on it: the kiosk says so, and takes the page when the hand is gone."""
+    await stage.dock("camera", "hand", on=True)
+    await stage.dock("camera", "lay", paper=paper)
+    await stage.see_that("capture_page", lambda question: question.watch().prompt is Prompt.HAND)
+    await stage.dock("camera", "hand", on=False)
+
+
+async def arrange(stage: "Stage") -> None:
+    """Look through the pages of a paper that has several."""
+    await stage.answer("arrange_pages", "page:2", "answer:done")
+
+
+def _nothing_in_sight(question: CapturePage) -> bool:
+    frame = question.watch().frame
+    return frame is not None and frame.outline is None
 
 
 async def fill_in(stage: "Stage") -> None:

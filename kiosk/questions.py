@@ -13,11 +13,15 @@ from kiosk.catalogue import Component, FormField, Group, PriorityGroup, Procedur
 from kiosk.citizen import AccessKey, Citizen
 from kiosk.dossier import Dossier, DossierState, Page
 from kiosk.health import Reason
-from kiosk.ports import Frame
+from kiosk.leaves import Leaf
+from kiosk.shutter import Sight
 from kiosk.text import Language, Text
 from kiosk.ticket import Ticket
 
 A = TypeVar("A")
+
+Behind = Callable[[], float | None]
+"""The share done of what goes on behind a question; None when nothing does."""
 
 
 class Control(StrEnum):
@@ -240,13 +244,18 @@ class CaptureAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CapturePage(Question[CaptureAnswer]):
-    """Lay page `number` of a component on the tray; live preview with the found outline."""
+    """Lay page `number` of a component on the tray; live preview with the found outline and one instruction.
+
+    `pages`: what was taken of this component so far. `lifted`: the same page once more, its stuck-on slip lifted.
+    """
 
     component: Component
     position: int
     of: int
     number: int
-    preview: Callable[[], Frame | None]
+    watch: Callable[[], Sight]
+    pages: tuple[Page, ...] = ()
+    lifted: bool = False
 
 
 class PageAnswer(StrEnum):
@@ -255,25 +264,66 @@ class PageAnswer(StrEnum):
     NEXT_PAGE = "next_page"
     COMPLETE = "complete"
     RETAKE = "retake"
+    ROTATE = "rotate"
+    DROP = "drop"
+    SLIP = "slip"
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewPage(Question[PageAnswer]):
-    """The page as taken, straightened: legible? More pages of this component?"""
+    """The page as taken, straightened: legible? More pages of this component?
+
+    `blank`, `same_as` (the number of another page): is it there by mistake?
+    SLIP: something is stuck on it, it is taken once more with that lifted. `room`: there may be more pages.
+    """
 
     component: Component
     page: Page
     number: int
+    blank: bool = False
+    same_as: int | None = None
+    room: bool = True
+
+
+class Deed(StrEnum):
+    """What to do with the pages of a component, or with one of them."""
+
+    DONE = "done"
+    ADD = "add"
+    RETAKE = "retake"
+    ROTATE = "rotate"
+    EARLIER = "earlier"
+    LATER = "later"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class PageDeed:
+    """A deed and the page chosen for it (index from 0)."""
+
+    deed: Deed
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ArrangePages(Question[PageDeed]):
+    """All pages of a component in order, `chosen` one for changes: as many as the paper has? `room`: for more."""
+
+    component: Component
+    leaves: tuple[Leaf, ...]
+    chosen: int = 0
+    room: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class FillField(Question[str]):
-    """One field of the procedure's form; `value` is what it was prefilled with."""
+    """One field of the procedure's form; `value` is what it was prefilled with. `behind`: see `Behind`."""
 
     field: FormField
     position: int
     of: int
     value: str = ""
+    behind: Behind | None = None
 
 
 class ReviewAnswer(StrEnum):
@@ -284,9 +334,10 @@ class ReviewAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReviewDossier(Question[ReviewAnswer]):
-    """Everything to be filed, at a glance."""
+    """Everything to be filed, at a glance. `behind`: see `Behind`."""
 
     dossier: Dossier
+    behind: Behind | None = None
 
 
 @dataclass(frozen=True, slots=True)

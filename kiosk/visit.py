@@ -157,6 +157,7 @@ class Visit:
         self._record = _Record()
         self._secret = secrets.token_hex(16)
         self._promises: set[asyncio.Task[Any]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
 
     def key(self, purpose: str) -> str:
         """An idempotency key: the same for the same purpose within this visit, never the same in another."""
@@ -194,6 +195,13 @@ class Visit:
     def seal(self) -> None:
         """From here on nothing before can be gone back to."""
         self._record.seal()
+
+    def start(self, job: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Work behind the screens while the citizen goes on. What is not done when the visit ends is cancelled."""
+        task = asyncio.get_running_loop().create_task(job)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
 
     async def race(self, question: Question[A], event: Callable[[], Awaitable[T]]) -> A | T:
         """Show a question until it is answered or `event` happens by itself (card laid down, code scanned)."""
@@ -321,6 +329,7 @@ class Visit:
     async def _wipe(self) -> None:
         """The one place where a visit ends, whatever ended it."""
         self._presenter.warn_idle(None)
+        await _withdraw(*self._background)
         if self._promises:
             await asyncio.wait(set(self._promises))
         self._record = _Record()

@@ -9,6 +9,7 @@ from screens.keyboard.digits import DigitPad
 from screens.keyboard.letters import LetterKeyboard
 from screens.screen import Screen, Shown
 from screens.theme import look, words
+from screens.widgets.behind import behind
 from screens.widgets.button import PRIMARY, Button
 from screens.widgets.field import CellsField, TextField
 from screens.widgets.notice import notice
@@ -53,7 +54,7 @@ class FillFieldScreen(Screen[FillField]):
             parts[-1].optional = True
         wrong = problem(question.field, nfc(self._value)) if self.draft["refused"] else None
         self._notice = Column([notice("warning", words(wrong), "warn")] if wrong else [], gap=0)
-        return [*parts, self._notice] if wrong else parts
+        return [*parts, self._notice] if wrong else [*parts, *behind(question.behind)]
 
     def work(self) -> list[Part]:
         """Choices, or a field with its keyboard."""

@@ -117,7 +117,7 @@ class KivyPresenter:
         use(for_settings(self.window, frame.settings))
         again = self.screen is not None and self.screen.question == question
         self._clear()
-        shown = Shown(question, frame, answer, self.centre, {} if interlude else self._draft)
+        shown = Shown(question, frame, answer, self.centre, {} if interlude else self._draft, self._speak)
         screen = SCREENS[type(question)](shown)
         screen.build()
         self.stage.add_widget(screen)

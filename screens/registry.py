@@ -3,6 +3,7 @@
 from typing import Any
 
 from kiosk import questions as q
+from screens.arrange_pages import ArrangePagesScreen
 from screens.attract import AttractScreen
 from screens.capture_page import CapturePageScreen
 from screens.choose_errand import ChooseErrandScreen
@@ -49,6 +50,7 @@ SCREENS: dict[type[q.Question[Any]], type[Screen[Any]]] = {
     q.ShowComponents: ShowComponentsScreen,
     q.CapturePage: CapturePageScreen,
     q.ReviewPage: ReviewPageScreen,
+    q.ArrangePages: ArrangePagesScreen,
     q.FillField: FillFieldScreen,
     q.ReviewDossier: ReviewDossierScreen,
     q.Consent: ConsentScreen,

@@ -5,6 +5,7 @@ from functools import partial
 from kiosk.questions import ReviewAnswer, ReviewDossier
 from screens.screen import Screen
 from screens.theme import words
+from screens.widgets.behind import behind
 from screens.widgets.button import PRIMARY, Button
 from screens.widgets.facts import fact
 from screens.widgets.pages import Pages
@@ -21,7 +22,7 @@ class ReviewDossierScreen(Screen[ReviewDossier]):
         """What to do if something is wrong."""
         hint = small(self.words("correct"))
         hint.optional = True
-        return [*super().intro(), hint]
+        return [*super().intro(), hint, *behind(self.question.behind)]
 
     def work(self) -> list[Part]:
         """The lines."""

@@ -16,6 +16,8 @@ from kiosk.citizen import Citizen, IdentityGrade
 from kiosk.dossier import Dossier, DossierState, Page, Papers
 from kiosk.health import Reason
 from kiosk.i18n import ASSETS
+from kiosk.leaves import Leaf
+from kiosk.shutter import Prompt, Sight
 from kiosk.text import Text
 from kiosk.ticket import Ticket
 from screens.widgets.scenes import paint_portrait, paint_sheet
@@ -60,16 +62,31 @@ def portrait() -> bytes:
 @cache
 def preview() -> ports.Frame:
     """The tray with a page on it, as the camera sees it."""
-    width, height = 1280, 720
+    width, height = 720, 960
     ground = np.full((height, width, 3), (58, 52, 48), np.uint8)
     sheet = cv2.cvtColor(paint_sheet(Drawing(420, 594, 104)).rgba(), cv2.COLOR_RGBA2RGB)
-    corners = np.array([(452, 64), (868, 84), (850, 668), (430, 650)], np.float32)
+    corners = np.array([(104, 96), (628, 110), (606, 858), (84, 836)], np.float32)
     source = np.array([(0, 0), (420, 0), (420, 594), (0, 594)], np.float32)
     shift = cv2.getPerspectiveTransform(source, corners)
     mask = cv2.warpPerspective(np.full((594, 420), 255, np.uint8), shift, (width, height))
     scene = np.where(mask[..., None] > 0, cv2.warpPerspective(sheet, shift, (width, height)), ground).astype(np.uint8)
     a, b, c, d = ((float(x) / width, float(y) / height) for x, y in corners)
     return ports.Frame(width, height, scene.tobytes(), (a, b, c, d), 1)
+
+
+def sight() -> Sight:
+    """A page at rest, about to be taken."""
+    return Sight(preview(), Prompt.HOLD, 0.7)
+
+
+def hand() -> Sight:
+    """Something is in the way."""
+    return Sight(preview(), Prompt.HAND)
+
+
+def half_done() -> float:
+    """Work behind a screen."""
+    return 0.45
 
 
 def citizen(grade: IdentityGrade = IdentityGrade.CHIP_READ) -> Citizen:
@@ -191,15 +208,25 @@ def _filing(procedure: catalogue.Procedure) -> dict[str, Sample]:
     name, birth, sex, address, phone = procedure.fields
     return {
         "show_components": Sample(q.ShowComponents(procedure)),
-        "capture_page": Sample(q.CapturePage(component, 2, 3, 2, preview)),
-        "capture_page.empty": Sample(q.CapturePage(optional, 3, 3, 1, lambda: None)),
+        "capture_page": Sample(q.CapturePage(component, 2, 3, 3, sight, (page(), page()))),
+        "capture_page.hand": Sample(q.CapturePage(optional, 3, 3, 1, hand)),
+        "capture_page.empty": Sample(q.CapturePage(optional, 3, 3, 1, Sight)),
+        "capture_page.lifted": Sample(q.CapturePage(component, 2, 3, 2, sight, (page(), page()), lifted=True)),
         "review_page": Sample(q.ReviewPage(component, page(), 1)),
+        "review_page.blank": Sample(q.ReviewPage(component, page(), 2, blank=True)),
+        "review_page.same": Sample(q.ReviewPage(component, page(), 4, same_as=2)),
+        "review_page.full": Sample(q.ReviewPage(component, page(), 20, room=False)),
+        "arrange_pages": Sample(q.ArrangePages(component, (Leaf(page()), Leaf(page(), page()), Leaf(page())), 1)),
+        "arrange_pages.one": Sample(q.ArrangePages(component, (Leaf(page()),))),
+        "arrange_pages.many": Sample(q.ArrangePages(component, (Leaf(page()),) * 20, 7, room=False)),
         "fill_field.text": Sample(q.FillField(name, 1, 5), {"value": "Nguyễn Minh Mẫu"}),
         "fill_field.date": Sample(q.FillField(birth, 2, 5), {"value": "05/11/20"}),
         "fill_field.choice": Sample(q.FillField(sex, 3, 5, "nam")),
         "fill_field.prefilled": Sample(q.FillField(address, 4, 5, citizen().address)),
+        "fill_field.behind": Sample(q.FillField(name, 1, 5, behind=half_done)),
         "fill_field.phone": Sample(q.FillField(phone, 5, 5), {"value": "0912", "refused": True}),
         "review_dossier": Sample(q.ReviewDossier(dossier())),
+        "review_dossier.behind": Sample(q.ReviewDossier(dossier(), half_done)),
         "consent": Sample(q.Consent(procedure.receiving_unit)),
         "dossier_filed": Sample(q.DossierFiled(REFERENCE, q.Paper.PRINTED), back=False),
         "dossier_filed.unprinted": Sample(q.DossierFiled(REFERENCE, q.Paper.FAILED, Reason.PAPER_OUT), back=False),

@@ -34,6 +34,8 @@ class Shown(Generic[Q]):
     answer: Callable[[object], None]
     centre: Text
     draft: dict[str, Any] = field(default_factory=dict)
+    speak: Callable[[str], None] = lambda _: None
+    """Says something in place of what is being said."""
 
 
 class Screen(Part, Generic[Q]):

@@ -1,26 +1,25 @@
 """«Nộp hồ sơ»: identity, procedure, papers, form, consent; sealed and stored before the slip is printed."""
 
 import uuid
+from dataclasses import replace
 
-from kiosk.catalogue import Component, FormField, Procedure
+from kiosk.catalogue import Procedure
 from kiosk.citizen import Citizen
-from kiosk.dossier import Dossier, DossierState, Page, Papers, new_provisional_ref
+from kiosk.dossier import Dossier, DossierState, new_provisional_ref
 from kiosk.fields import problem
-from kiosk.health import Failure, Reason
+from kiosk.health import Failure
+from kiosk.journeys.binding import Binder
+from kiosk.journeys.capture import capture_papers
 from kiosk.journeys.identify import identify
 from kiosk.journeys.remedies import mend
 from kiosk.questions import (
-    CaptureAnswer,
-    CapturePage,
+    Behind,
     ChooseProcedure,
     Consent,
     DossierFiled,
     FillField,
-    Mend,
-    PageAnswer,
     Paper,
     ReviewDossier,
-    ReviewPage,
     ShowComponents,
 )
 from kiosk.slips import interim_slip, status_slip
@@ -31,11 +30,13 @@ async def file_dossier(visit: Visit) -> None:
     """From the card on the reader to the slip in the hand."""
     citizen = await identify(visit)
     procedure = await _procedure(visit)
-    papers = await _papers(visit, procedure)
-    answers = await _answers(visit, procedure, citizen)
+    reference = visit.once(new_provisional_ref)
+    binder = visit.once(lambda: Binder(visit, reference))
+    papers = await capture_papers(visit, procedure, binder)
+    answers = await _answers(visit, procedure, citizen, binder.share)
     dossier = Dossier(
         reference_uid=visit.once(lambda: str(uuid.uuid4())),
-        provisional_ref=visit.once(new_provisional_ref),
+        provisional_ref=reference,
         procedure=procedure,
         owner=citizen,
         answers=answers,
@@ -43,7 +44,8 @@ async def file_dossier(visit: Visit) -> None:
         submitted_at=visit.once(visit.equipment.clock.now),
         support_place=visit.equipment.catalogue.centre.vi,
     )
-    await _consent(visit, dossier)
+    await _consent(visit, dossier, binder.share)
+    dossier = await _bound(visit, dossier, binder)
     unprinted = await _submit(visit, dossier)
     await _wait_for_answer(visit, dossier, unprinted)
 
@@ -55,65 +57,21 @@ async def _procedure(visit: Visit) -> Procedure:
     return procedure
 
 
-# --- papers ---
-
-
-async def _papers(visit: Visit, procedure: Procedure) -> tuple[Papers, ...]:
-    given = []
-    for position, component in enumerate(procedure.components, start=1):
-        papers = await _capture(visit, component, position, len(procedure.components))
-        if papers is not None:
-            given.append(papers)
-    return tuple(given)
-
-
-async def _capture(visit: Visit, component: Component, position: int, of: int) -> Papers | None:
-    """The pages of one component; None if an optional one is left out."""
-    pages: list[Page] = []
-    while len(pages) < component.most_pages:
-        shot = await _shoot(visit, CapturePage(component, position, of, len(pages) + 1, visit.equipment.camera.preview))
-        if shot is CaptureAnswer.SKIP:
-            return None
-        if not isinstance(shot, Page):
-            return Papers(component)
-        answer = await visit.ask(ReviewPage(component, shot, len(pages) + 1))
-        if answer is not PageAnswer.RETAKE:
-            pages.append(shot)
-        if answer is PageAnswer.COMPLETE:
-            break
-    pdf = await visit.work("assembling", lambda _: visit.equipment.camera.assemble(pages, component.code))
-    return Papers(component, tuple(pages), pdf or b"")
-
-
-async def _shoot(visit: Visit, question: CapturePage) -> Page | CaptureAnswer:
-    component = question.component
-    while True:
-        answer = await visit.ask(question)
-        if answer is not CaptureAnswer.SHUTTER:
-            return answer
-        shot = await visit.work("capturing", lambda _: visit.equipment.camera.capture())
-        if isinstance(shot, Page):
-            return shot
-        reason = shot.reason if shot is not None else Reason.KIOSK_FAULT
-        offers = (Mend.RETRY, Mend.WITHOUT, Mend.LEAVE) if component.paper_allowed else (Mend.RETRY, Mend.LEAVE)
-        if await mend(visit, reason, offers) is Mend.WITHOUT:
-            return CaptureAnswer.PAPER_ONLY
-
-
 # --- form ---
 
 
-async def _answers(visit: Visit, procedure: Procedure, citizen: Citizen) -> dict[str, str]:
+async def _answers(visit: Visit, procedure: Procedure, citizen: Citizen, behind: Behind) -> dict[str, str]:
     return {
-        field.name: await _field(visit, field, position, len(procedure.fields), citizen)
+        field.name: await _field(visit, FillField(field, position, len(procedure.fields), behind=behind), citizen)
         for position, field in enumerate(procedure.fields, start=1)
     }
 
 
-async def _field(visit: Visit, field: FormField, position: int, of: int, citizen: Citizen) -> str:
+async def _field(visit: Visit, question: FillField, citizen: Citizen) -> str:
+    field = question.field
     value = str(getattr(citizen, field.source) or "") if field.source else ""
     while True:
-        value = await visit.ask(FillField(field, position, of, value))
+        value = await visit.ask(replace(question, value=value))
         if problem(field, value) is None:
             return value
 
@@ -121,11 +79,18 @@ async def _field(visit: Visit, field: FormField, position: int, of: int, citizen
 # --- filing ---
 
 
-async def _consent(visit: Visit, dossier: Dossier) -> None:
+async def _consent(visit: Visit, dossier: Dossier, behind: Behind) -> None:
     while True:
-        await visit.ask(ReviewDossier(dossier))
+        await visit.ask(ReviewDossier(dossier, behind))
         if await visit.ask(Consent(dossier.procedure.receiving_unit)):
             return
+
+
+async def _bound(visit: Visit, dossier: Dossier, binder: Binder) -> Dossier:
+    """The dossier with its documents; waits for those that are still being put together."""
+    while (failure := await visit.work("assembling", binder.finish)) is not None:
+        await mend(visit, failure.reason)
+    return replace(dossier, papers=binder.bound(dossier.papers))
 
 
 async def _submit(visit: Visit, dossier: Dossier) -> Failure | None:

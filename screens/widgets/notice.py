@@ -6,17 +6,16 @@ from screens.widgets.part import Column, Padded, Part, Row
 from screens.widgets.text import Words
 
 
-def notice(icon: str, text: str, tone: str = "info") -> Part:
-    """A box with an icon: `tone` is info, good or warn. The icon says the same as the colour."""
+def notice(icon: str, text: str, tone: str = "info", size: str = "") -> Part:
+    """A box with an icon: `tone` is info, good or warn. `size` of the text if not the usual one."""
     colours = look().colours
     ink, ground = {
         "info": (colours.ink, colours.shade),
         "good": (colours.good, colours.good_tint),
         "warn": (colours.warn, colours.warn_tint),
     }[tone]
-    row = Row(
-        [Icon(icon, 60, ink), Words(text, "small" if tone == "info" else "body", ink, "strong")], gap=26, middle=True
-    )
+    said = Words(text, size or ("small" if tone == "info" else "body"), ink, "strong")
+    row = Row([Icon(icon, 60, ink), said], gap=26, middle=True)
     return Padded(row, 28, ground, colours.control if tone == "info" else ink)
 
 

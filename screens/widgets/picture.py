@@ -32,6 +32,30 @@ def decode(content: bytes, longest: int = LONGEST_SIDE) -> Image.Image | None:
         return None
 
 
+class Thumbnail(Part):
+    """A picture, whole, in its box; `longest` is its longest side in design pixels. Nothing if it cannot be decoded."""
+
+    def __init__(self, content: bytes, longest: int) -> None:
+        super().__init__()
+        image = decode(content, look().px(longest))
+        self._texture: Texture | None = texture_of(np.asarray(image)) if image else None
+
+    def draw(self) -> None:
+        """The picture with a thin line around it."""
+        if self._texture is None:
+            return
+        scale = min(self.width / self._texture.width, self.height / self._texture.height)
+        width, height = self._texture.width * scale, self._texture.height * scale
+        x, y = self.center_x - width / 2, self.center_y - height / 2
+        rounded(x - 1, y - 1, width + 2, height + 2, look().colours.control, radius=1)
+        picture(self._texture, x, y, width, height)
+
+    def leave(self) -> None:
+        """Drop the pixels."""
+        super().leave()
+        self._texture = None
+
+
 class Picture(Part):
     """A picture, whole, in the middle of its box, on a mat. `wide` fixes its width in a row (design pixels)."""
 

@@ -116,6 +116,13 @@ def test_after_a_stall_the_page_is_taken_at_an_honest_resolution(scene, name):
     assert scene["dpi"] >= 200
 
 
+@pytest.mark.parametrize("name", ["left-while-assembling"])
+def test_leaving_ends_the_work_behind_the_screens(scene, name):
+    assert scene["under_way"]
+    assert not scene["still_under_way"]
+    assert scene["programs"] == 0
+
+
 @pytest.mark.parametrize("name", ["scanner-garbles"])
 def test_a_code_that_is_no_card_is_said_and_typing_is_offered(scene, name):
     assert scene["can_type"]

@@ -7,6 +7,7 @@ from kiosk.dossier import DossierState
 from kiosk.health import Failure, Reason
 from kiosk.journeys import serve
 from kiosk.questions import (
+    ArrangePages,
     CaptureAnswer,
     CapturePage,
     ChooseErrand,
@@ -14,12 +15,14 @@ from kiosk.questions import (
     ConfirmHolder,
     Consent,
     Control,
+    Deed,
     DossierFiled,
     Errand,
     FillField,
     KeyMethod,
     Mend,
     PageAnswer,
+    PageDeed,
     Paper,
     PlaceCard,
     PlaceCardAnswer,
@@ -44,7 +47,12 @@ BY_QR = [(PlaceCard, WAITS), (ShowCardQr, WAITS)]
 CONFIRMED = [(ConfirmHolder, True), (TakeCard, WAITS)]
 PROCEDURE = [(ChooseProcedure, lambda q: q.groups[0].procedures[0]), (ShowComponents, None)]
 ONE_PAGE = [(CapturePage, CaptureAnswer.SHUTTER), (ReviewPage, PageAnswer.COMPLETE)]
-TWO_PAGES = [(CapturePage, CaptureAnswer.SHUTTER), (ReviewPage, PageAnswer.NEXT_PAGE), *ONE_PAGE]
+TWO_PAGES = [
+    (CapturePage, CaptureAnswer.SHUTTER),
+    (ReviewPage, PageAnswer.NEXT_PAGE),
+    *ONE_PAGE,
+    (ArrangePages, PageDeed(Deed.DONE)),
+]
 PAPERS = [*ONE_PAGE, *TWO_PAGES, (CapturePage, CaptureAnswer.PAPER_ONLY)]
 ANSWERS = ["TRẦN MẪU CON", "05/11/2026", "nam", None, "0912345678"]
 FORM = [(FillField, (lambda q: q.value) if value is None else value) for value in ANSWERS]

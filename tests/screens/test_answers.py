@@ -9,13 +9,15 @@ import pytest
 from kiosk import questions as q
 from kiosk.citizen import NO_EXPIRY, AccessKey, IdentityGrade
 from kiosk.i18n import say
+from kiosk.leaves import Leaf
 from kiosk.questions import Control, Settings
 from kiosk.visit import Frame
-from screens.samples import citizen, dossier, offers, page, preview, state, ticket
+from screens.samples import citizen, dossier, offers, page, sight, state, ticket
 
 GROUP = offers().groups[0]
 SERVICE, PROCEDURE = GROUP.services[0], GROUP.procedures[0]
 COMPONENT = PROCEDURE.components[2]
+LEAVES = tuple(Leaf(page()) for _ in range(3))
 NAME, BIRTH, SEX, _, PHONE = PROCEDURE.fields
 NUMBER = [f"digit:{d}" for d in "001199000123"]
 
@@ -41,8 +43,11 @@ TAPS = [
     (q.ConfirmHolder(citizen()), ["answer:no"], False),
     (q.TakeCard(), ["answer:taken"], None),
     (q.ShowComponents(PROCEDURE), ["answer:start"], None),
-    *((q.CapturePage(COMPONENT, 1, 3, 1, preview), [f"answer:{a}"], a) for a in q.CaptureAnswer),
+    *((q.CapturePage(COMPONENT, 1, 3, 1, sight), [f"answer:{a}"], a) for a in q.CaptureAnswer),
     *((q.ReviewPage(COMPONENT, page(), 1), [f"answer:{a}"], a) for a in q.PageAnswer),
+    *((q.ArrangePages(COMPONENT, LEAVES, 1), [f"answer:{d}"], q.PageDeed(d, 1)) for d in q.Deed),
+    (q.ArrangePages(COMPONENT, LEAVES, 0), ["page:3", "answer:earlier"], q.PageDeed(q.Deed.EARLIER, 2)),
+    (q.ArrangePages(COMPONENT, LEAVES * 4, 0), ["page:next", "page:8", "answer:drop"], q.PageDeed(q.Deed.DROP, 7)),
     (q.FillField(SEX, 1, 5), ["choice:nu"], "nu"),
     (q.FillField(PHONE, 1, 5), [*(f"digit:{d}" for d in "0912000123"), "answer:continue"], "0912000123"),
     (q.FillField(BIRTH, 1, 5), [*(f"digit:{d}" for d in "05112026"), "answer:continue"], "05/11/2026"),

@@ -8,8 +8,9 @@ import pytest
 
 from kiosk import questions as q
 from kiosk.questions import Control, Settings
+from kiosk.shutter import Prompt, Sight
 from kiosk.visit import Frame
-from screens.samples import citizen, offers, page, preview, ticket
+from screens.samples import citizen, offers, page, preview, sight, ticket
 
 CANARY = " ".join(reversed(("CANARY", "THỊ", "HOÀNG")))  # not in one piece in this file, which Python keeps too
 
@@ -46,7 +47,7 @@ async def show_a_person(presenter, finger, frame):
     await finger.tap("answer:yes")
     await asking
     asking = asyncio.create_task(presenter.show(q.CapturePage(offers().groups[0].procedures[0].components[0], 1, 1, 1,
-                                                              preview), frame))  # fmt: skip
+                                                              sight), frame))  # fmt: skip
     await finger.tap("answer:shutter")
     await asking
     asking = asyncio.create_task(presenter.show(q.ReviewPage(offers().groups[0].procedures[0].components[0], page(), 1),
@@ -179,18 +180,18 @@ async def test_last_screens_close_by_themselves(presenter, finger, frame, monkey
 async def test_the_preview_fills_one_texture_and_says_when_a_page_is_seen(presenter, finger, frame):
     from screens.widgets.live import LivePreview
 
-    newest = [replace(preview(), outline=None)]
+    newest = [Sight(replace(preview(), outline=None), Prompt.LAY)]
     component = offers().groups[0].procedures[0].components[0]
     asking = asyncio.create_task(presenter.show(q.CapturePage(component, 1, 1, 1, lambda: newest[0]), frame))
     await finger.wait_for("capture_page")
     live = next(p for p in presenter.screen.parts() if isinstance(p, LivePreview))
     first = live._texture
-    assert any("Chưa thấy trang giấy" in text for text in presenter.screen.speakable)
-    newest[0] = replace(preview(), number=2)
+    assert "Đặt giấy thẳng vào khung" in presenter.screen.speakable
+    newest[0] = Sight(replace(preview(), number=2), Prompt.HOLD, 0.5)
     while live._number != 2:
         await asyncio.sleep(0.02)
     assert live._texture is first
-    assert any("Đã thấy trang giấy" in text for text in presenter.screen.speakable)
+    assert "Giữ yên…" in presenter.screen.speakable
     asking.cancel()
 
 

@@ -27,7 +27,7 @@ class CapturePageScreen(Screen[CapturePage]):
         page = self.words("page", number=question.number)
         hint = self.words("lifted_lead") if question.lifted else words(question.component.hint) or self.words("lead")
         told = lead(hint)
-        told.optional = not question.lifted
+        told.optional = True
         shown = [told] if question.lifted or not question.pages else []
         above = Words(which + page, "label", look().colours.on_tint, "strong")
         name = self.words("lifted") if question.lifted else words(question.component.name)

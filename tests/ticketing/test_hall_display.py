@@ -309,7 +309,7 @@ def test_days_of_running_leave_the_display_full_and_small(the_hall, hands) -> No
         page.wait_for_function("n => document.body.textContent.includes(n)", arg=numbers[-1])
         return numbers
 
-    day_of_calls(60)
+    day_of_calls(40)
     early = size()
     for day in ("24/11/2026", "25/11/2026"):
         hands.turn(hours=24 - (hands.now().hour - 1))
@@ -317,7 +317,7 @@ def test_days_of_running_leave_the_display_full_and_small(the_hall, hands) -> No
         page.wait_for_function("() => !document.querySelector('#idle').hidden && !document.querySelector('#recent li')")
         assert page.inner_text("#total") == "0"
         assert page.locator(".slide.shown").count() == 1
-        numbers = day_of_calls(150)
+        numbers = day_of_calls(70)
         hands.turn(seconds=70)  # what is still to be shown is stale now
         last = the_hall.call("1")["number"]
         number(page, last, 30)

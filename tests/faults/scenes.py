@@ -339,7 +339,7 @@ async def filed_without_network(stage: "Stage") -> None:
     note(stage, paper=stage.question.paper.value, state=stage.question.state is not None, texts=stage.texts())
     note(stage, arrived_before=len((await stage.tthc("dossiers")).json()["data"]))
     await stage.dock("wire-receiver", "mend")
-    await stage.see_that("dossier_filed", lambda q: q.state is not None, seconds=30)
+    await stage.see_that("dossier_filed", lambda q: q.state is not None, seconds=100)
     note(stage, arrived_after=len((await stage.tthc("dossiers")).json()["data"]))
     await stage.tap("answer:done")
 

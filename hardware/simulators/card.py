@@ -16,10 +16,9 @@ from hardware.simulators.personalisation.applet import Applet
 from hardware.simulators.personalisation.issuer import Issuer
 from hardware.simulators.personalisation.maker import make_card
 from hardware.simulators.personalisation.master_file import answer_to_reset
-from hardware.simulators.personalisation.person import Personalisation, load_people
+from hardware.simulators.personalisation.person import Personalisation, at_hand, load_people
 from hardware.simulators.personalisation.traits import ALL_QUIRKS
 from hardware.simulators.simulator import Simulator, UnknownAction
-from kiosk.citizen import NO_EXPIRY
 
 BABBLE = bytes(40)
 """Longer than any answer-to-reset may be: power-up fails, and PC/SC calls the card mute."""
@@ -77,22 +76,11 @@ class CardSimulator(Simulator):
 
     def state(self) -> dict[str, Any]:
         """The card on the reader and the cards at hand."""
-        cards = [
-            {
-                "name": name,
-                "holder": person.full_name,
-                "personal_id": person.personal_id,
-                "birth": person.birth.isoformat(),
-                "expiry": (person.expiry or NO_EXPIRY).isoformat(),
-                "qr": person.qr,
-            }
-            for name, person in self.people.items()
-        ]
         return {
             "card": self._lying,
             "quirk": self._quirk,
             "mute": self._mute,
-            "cards": cards,
+            "cards": at_hand(self.people),
             "quirks": list(ALL_QUIRKS),
         }
 

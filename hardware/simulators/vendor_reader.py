@@ -8,9 +8,8 @@ from typing import Any
 
 from hardware.simulators.personalisation.files import card_files
 from hardware.simulators.personalisation.issuer import Issuer
-from hardware.simulators.personalisation.person import Personalisation, load_people
+from hardware.simulators.personalisation.person import Personalisation, at_hand, load_people
 from hardware.simulators.simulator import Simulator, UnknownAction
-from kiosk.citizen import NO_EXPIRY
 
 
 class VendorReaderSimulator(Simulator):
@@ -54,19 +53,14 @@ class VendorReaderSimulator(Simulator):
 
     def state(self) -> dict[str, Any]:
         """The card on the reader, the cards at hand, and what goes wrong."""
-        cards = [
-            {
-                "name": name,
-                "holder": person.full_name,
-                "personal_id": person.personal_id,
-                "birth": person.birth.isoformat(),
-                "expiry": (person.expiry or NO_EXPIRY).isoformat(),
-                "qr": person.qr,
-            }
-            for name, person in self.people.items()
-        ]
         faults = ["none", *self.faults]
-        return {"card": self._lying, "fault": self.fault, "faults": faults, "plugged": self.plugged, "cards": cards}
+        return {
+            "card": self._lying,
+            "fault": self.fault,
+            "faults": faults,
+            "plugged": self.plugged,
+            "cards": at_hand(self.people),
+        }
 
     async def act(self, action: str, **parameters: Any) -> None:
         """Do one of `actions`; raises UnknownAction."""

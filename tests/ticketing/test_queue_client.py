@@ -16,6 +16,7 @@ from kiosk.text import Text
 from kiosk_queue import client as client_module
 from kiosk_queue.client import QueueClient
 from sync.keys import create_world
+from waiting import until
 
 BIRTH = Service("khai-sinh", Text("Đăng ký khai sinh", "Birth registration"), "HT")
 ELDERLY = PriorityGroup("elderly", Text("Người cao tuổi", "Elderly"))
@@ -227,12 +228,3 @@ async def test_https_is_spoken_to_a_server_whose_authority_is_known(settings, he
 def test_missing_token_file_is_told_at_start(tmp_path) -> None:
     with pytest.raises(ConfigError, match="kiosk token"):
         client_of("http://127.0.0.1:1", tmp_path / "nowhere")
-
-
-async def until(condition, seconds: float = 8.0) -> None:
-    import asyncio
-
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        await asyncio.sleep(0.02)

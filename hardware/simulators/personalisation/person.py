@@ -152,3 +152,18 @@ def load_people(folder: Path) -> dict[str, Personalisation]:
     if not people:
         raise PersonError(f"{folder}: no card files (*.toml) in it")
     return people
+
+
+def at_hand(people: Mapping[str, Personalisation]) -> list[dict[str, str]]:
+    """The cards as the dock lists them: what is printed on each, and its QR code."""
+    return [
+        {
+            "name": name,
+            "holder": person.full_name,
+            "personal_id": person.personal_id,
+            "birth": person.birth.isoformat(),
+            "expiry": (person.expiry or NO_EXPIRY).isoformat(),
+            "qr": person.qr,
+        }
+        for name, person in people.items()
+    ]

@@ -1,7 +1,5 @@
 """A simulated desk, and the real driver reading it over its real wire."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -10,22 +8,7 @@ from hardware.camera import DocumentCamera
 from hardware.simulators.camera import CameraSimulator
 from kiosk.config import CameraSettings
 from kiosk.health import Reason
-
-Until = Callable[..., object]
-
-
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> float:
-    """Wait for `condition`; returns how long it took, fails the test after `seconds`."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < seconds, "waited in vain"
-        await asyncio.sleep(0.01)
-    return time.monotonic() - began
-
-
-@pytest.fixture(name="until")
-def _until() -> Until:
-    return until
+from waiting import until
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from hardware.camera.tray import Tray
 from kiosk import cli
 from kiosk.config import CameraSettings
 from kiosk.dossier import Page
+from waiting import until
 
 FACTS = Calibration("2026-11-02T01:02:03+00:00", 20, 1.1, (960, 1280), {"auto_exposure": 1})
 
@@ -74,7 +75,7 @@ def test_without_a_calibration_there_is_no_tray(tmp_path):
     assert calibration.load(tmp_path / "none") is None
 
 
-async def test_paper_white_on_white_is_taken_with_the_calibrated_tray_only(desk, ours, tmp_path, until):
+async def test_paper_white_on_white_is_taken_with_the_calibrated_tray_only(desk, ours, tmp_path):
     await desk.act("white_on_white", levels=6)
     folder = calibration.folder(tmp_path, "camera")
     result = await empty_tray(ours, folder)
@@ -120,7 +121,7 @@ async def test_the_command_tells_a_program_what_it_did(desk, tmp_path, capsys):
     assert "network camera" in said["warnings"][0]
 
 
-async def test_a_tray_that_is_not_the_calibrated_one_is_told_to_the_operator(ours, tmp_path, until, caplog):
+async def test_a_tray_that_is_not_the_calibrated_one_is_told_to_the_operator(ours, tmp_path, caplog):
     other = np.random.default_rng(5).uniform(20, 230, (16, 12, 3)).astype(np.float32)
     picture = cv2.resize(other, (960, 1280), interpolation=cv2.INTER_NEAREST)
     calibration.save(calibration.folder(tmp_path, "camera"), Tray(picture), FACTS)

@@ -16,6 +16,7 @@ from hardware.camera.reader import Job, Reader
 from hardware.camera.source import Lost, ask_for, granted, picture_of
 from kiosk.config import CameraSettings, CardCameraSettings, FaceCameraSettings, load
 from kiosk.health import Reason
+from waiting import until
 
 
 class Driver:
@@ -134,7 +135,7 @@ def test_previews_fit_720p_in_either_orientation():
         assert reader.previewed(np.zeros((*shape, 3), np.uint8)).shape[:2] == wanted
 
 
-async def test_the_frame_rate_is_counted_and_what_the_camera_sends_is_known(camera, until):
+async def test_the_frame_rate_is_counted_and_what_the_camera_sends_is_known(camera):
     await until(lambda: camera.fps > 5)
     assert camera.fps < 30
     assert camera.mode["sends"] == [960, 1280]
@@ -151,7 +152,7 @@ async def _first(stream, count):
             return
 
 
-async def test_a_preview_says_why_no_page_can_be_taken(camera, desk, lay, until):
+async def test_a_preview_says_why_no_page_can_be_taken(camera, desk, lay):
     assert camera.preview().advice is Reason.PAGE_NOT_FOUND
     await lay("lay", paper="birth-form-1")
     assert camera.preview().advice is None
@@ -169,7 +170,7 @@ def test_the_other_cameras_are_absent_unless_configured(tmp_path):
     assert settings.face_camera.source == ""
 
 
-async def test_a_camera_of_another_role_has_a_status_of_its_own(desk, until):
+async def test_a_camera_of_another_role_has_a_status_of_its_own(desk):
     async with DocumentCamera(CameraSettings(source=desk.stream_url), role="card_camera") as near:
         await until(lambda: near.status.reason is Reason.OK)
         assert near.name == "card_camera"

@@ -15,6 +15,7 @@ from hardware.simulators.papers import PAPERS, drawn
 from kiosk.config import CameraSettings
 from kiosk.dossier import Page
 from kiosk.health import Level, Reason
+from waiting import until
 
 
 def likeness(page: Page, name: str, turned: bool = False) -> float:
@@ -97,7 +98,7 @@ async def test_what_is_wrong_with_the_paper_is_told_apart(camera, desk, lay):
     assert isinstance(await camera.capture(), Page)
 
 
-async def test_a_stream_too_coarse_for_a4_is_refused_with_its_resolution(desk, until):
+async def test_a_stream_too_coarse_for_a4_is_refused_with_its_resolution(desk):
     await desk.act("lay", paper="birth-form-2")
     async with DocumentCamera(CameraSettings(source=desk.stream_url)) as camera:
         await until(lambda: camera.status.reason is Reason.OK)
@@ -107,7 +108,7 @@ async def test_a_stream_too_coarse_for_a4_is_refused_with_its_resolution(desk, u
         assert 95 < int(refused.detail.split()[0]) < 101
 
 
-async def test_a_stall_is_seen_within_two_seconds_and_ends_by_itself(camera, desk, until):
+async def test_a_stall_is_seen_within_two_seconds_and_ends_by_itself(camera, desk):
     await desk.act("stall")
     assert await until(lambda: camera.status.reason is Reason.CAMERA_STALLED, 2.0) < 2.0
     assert camera.status.level is Level.FAULT
@@ -117,7 +118,7 @@ async def test_a_stall_is_seen_within_two_seconds_and_ends_by_itself(camera, des
     await until(lambda: camera.status.reason is Reason.OK and camera.preview())
 
 
-async def test_unplugging_is_seen_at_once_and_plugging_in_again_too(camera, desk, until):
+async def test_unplugging_is_seen_at_once_and_plugging_in_again_too(camera, desk):
     await desk.act("unplug")
     await until(lambda: camera.status.reason is Reason.NO_CAMERA, 2.0)
     assert camera.status.level is Level.ABSENT
@@ -126,7 +127,7 @@ async def test_unplugging_is_seen_at_once_and_plugging_in_again_too(camera, desk
     await until(lambda: camera.status.reason is Reason.OK and camera.preview())
 
 
-async def test_a_reader_that_hangs_is_killed_and_replaced_while_the_screen_goes_on(camera, until):
+async def test_a_reader_that_hangs_is_killed_and_replaced_while_the_screen_goes_on(camera):
     slowest, last, ticking = 0.0, time.monotonic(), True
 
     async def tick():
@@ -148,7 +149,7 @@ async def test_a_reader_that_hangs_is_killed_and_replaced_while_the_screen_goes_
     assert slowest < 0.5
 
 
-async def test_frame_numbers_go_on_when_the_reader_is_replaced(camera, until):
+async def test_frame_numbers_go_on_when_the_reader_is_replaced(camera):
     before = camera.preview().number
     os.kill(reader_of(camera), signal.SIGKILL)
     await until(lambda: camera.preview() is None)
@@ -156,7 +157,7 @@ async def test_frame_numbers_go_on_when_the_reader_is_replaced(camera, until):
     assert camera.preview().number > before
 
 
-async def test_no_camera_at_start_is_a_status_and_it_may_come_later(until):
+async def test_no_camera_at_start_is_a_status_and_it_may_come_later():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/stream.mjpg"
@@ -184,7 +185,7 @@ async def test_forgotten_frames_are_gone_from_memory(camera, desk, lay):
     assert "rgb" not in repr(frame)
 
 
-async def test_after_forgetting_only_what_lies_there_now_is_shown(camera, desk, lay, until):
+async def test_after_forgetting_only_what_lies_there_now_is_shown(camera, desk, lay):
     await lay("lay", paper="marriage-certificate-1")
     last = camera.preview().number
     await desk.act("clear")
@@ -195,7 +196,7 @@ async def test_after_forgetting_only_what_lies_there_now_is_shown(camera, desk, 
     await until(lambda: camera.preview().outline is None)
 
 
-async def test_stopping_leaves_no_process_no_memory_and_nothing_in_dev_shm(desk, until):
+async def test_stopping_leaves_no_process_no_memory_and_nothing_in_dev_shm(desk):
     before = {path.name for path in Path("/dev/shm").iterdir()}
     camera = DocumentCamera(CameraSettings(source=desk.stream_url, still=desk.still_url))
     await camera.start()
@@ -212,7 +213,7 @@ async def test_stopping_leaves_no_process_no_memory_and_nothing_in_dev_shm(desk,
     await camera.stop()
 
 
-async def test_a_still_that_is_no_picture_or_never_ends_is_a_clear_failure(desk, until):
+async def test_a_still_that_is_no_picture_or_never_ends_is_a_clear_failure(desk):
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n" + answers.pop(0))

@@ -2,51 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from at_reader import failure, laid, lifted, silent
 from hardware.card.reader import PcscCardReader
 from hardware.simulators.card import CardSimulator
 from hardware.simulators.pcscd import Pcscd
 from hardware.simulators.personalisation import applet, files
-from kiosk.citizen import AccessKey, Citizen, IdentityGrade
+from kiosk.citizen import Citizen, IdentityGrade
 from kiosk.config import CardSettings
 from kiosk.health import Failure, Level, Reason
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait for a condition; AssertionError after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        await asyncio.sleep(0.01)
-
-
-def silent(share: float) -> None:
-    pass
-
-
-async def laid(card: CardSimulator, reader: PcscCardReader, name: str = "mau") -> AccessKey:
-    await card.act("lay", card=name)
-    async with asyncio.timeout(10):
-        assert await reader.wait_for_card() is None
-    return card.people[name].key
-
-
-async def lifted(card: CardSimulator, reader: PcscCardReader) -> None:
-    await card.act("lift")
-    async with asyncio.timeout(5):
-        await reader.wait_for_removal()
-
-
-async def failure(reader: PcscCardReader, *keys: AccessKey) -> Reason:
-    result = await reader.read(keys, silent)
-    assert isinstance(result, Failure)
-    return result.reason
+from waiting import until
 
 
 async def test_every_card_is_read_whole_and_verified(card: CardSimulator, reader: PcscCardReader):

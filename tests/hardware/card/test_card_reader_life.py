@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from smartcard import scard
 
+from at_reader import laid, silent
 from hardware.card import pcsc as module
 from hardware.card import reader as reader_module
 from hardware.card.errors import CardError
@@ -22,6 +23,7 @@ from hardware.simulators.personalisation.issuer import Issuer
 from kiosk.citizen import AccessKey, Citizen
 from kiosk.health import Failure, Level, Reason
 from kiosk.ports import Progress
+from waiting import until
 
 CARDS = Path(__file__).parents[3] / "assets" / "cards"
 FIRST, SECOND = "Virtual PCD 00 00", "Virtual PCD 00 01"
@@ -35,25 +37,6 @@ async def second(pcscd: Pcscd, issuer: Issuer) -> AsyncIterator[CardSimulator]:
     await simulator.start()
     yield simulator
     await simulator.stop()
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait for a condition; AssertionError after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        await asyncio.sleep(0.01)
-
-
-def silent(share: float) -> None:
-    pass
-
-
-async def laid(card: CardSimulator, reader: PcscCardReader, name: str = "mau") -> AccessKey:
-    await card.act("lay", card=name)
-    async with asyncio.timeout(10):
-        assert await reader.wait_for_card() is None
-    return card.people[name].key
 
 
 async def holder(reader: PcscCardReader, key: AccessKey, progress: Progress = silent) -> str:

@@ -1,14 +1,14 @@
 """The network reader over HTTPS and Socket.IO: the grade is what the kiosk itself can prove, and what breaks."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from at_reader import failure, silent
 from hardware.card.active import key_of_dg15, proves_key
 from hardware.card.readers import card_reader
 from hardware.card.vendor import network as network_module
@@ -22,19 +22,9 @@ from hardware.simulators.wire import Wire
 from kiosk.citizen import AccessKey, Citizen, IdentityGrade
 from kiosk.config import CardSettings, ConfigError
 from kiosk.health import Failure, Level, Reason
+from waiting import until
 
 CARDS = Path(__file__).parents[3] / "assets" / "cards"
-
-
-async def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        await asyncio.sleep(0.01)
-
-
-def silent(share: float) -> None:
-    pass
 
 
 def with_aa(people: dict[str, Personalisation]) -> str:
@@ -76,12 +66,6 @@ async def read(reader: NetworkCardReader, *keys: AccessKey) -> Citizen:
     citizen = await reader.read(keys, silent)
     assert isinstance(citizen, Citizen), citizen
     return citizen
-
-
-async def failure(reader: NetworkCardReader, *keys: AccessKey) -> Reason:
-    result = await reader.read(keys, silent)
-    assert isinstance(result, Failure)
-    return result.reason
 
 
 async def test_every_card_is_read_and_verified_by_the_kiosk_itself(card, reader):

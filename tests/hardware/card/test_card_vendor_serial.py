@@ -1,35 +1,25 @@
 """The serial CCCD reader over a pseudo-terminal: what a citizen does with a card, and what breaks."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from at_reader import failure, laid, silent
 from hardware.card.readers import card_reader
 from hardware.card.vendor import serial as serial_module
 from hardware.card.vendor.serial import SerialCardReader
 from hardware.simulators.serial_reader import SerialReaderSimulator
 from hardware.simulators.simulator import UnknownAction
-from kiosk.citizen import AccessKey, Citizen, IdentityGrade
+from kiosk.citizen import Citizen, IdentityGrade
 from kiosk.config import CardSettings
 from kiosk.health import Failure, Level, Reason
+from waiting import until
 
 CARDS = Path(__file__).parents[3] / "assets" / "cards"
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        await asyncio.sleep(0.01)
-
-
-def silent(share: float) -> None:
-    pass
 
 
 @pytest.fixture
@@ -46,20 +36,6 @@ async def reader(tmp_path: Path) -> AsyncIterator[SerialCardReader]:
     assert isinstance(device, SerialCardReader)
     async with device:
         yield device
-
-
-async def laid(card: SerialReaderSimulator, reader: SerialCardReader, name: str = "mau") -> AccessKey:
-    await until(lambda: reader.status.level is Level.READY)
-    await card.act("lay", card=name)
-    async with asyncio.timeout(5):
-        assert await reader.wait_for_card() is None
-    return card.people[name].key
-
-
-async def failure(reader: SerialCardReader, *keys: AccessKey) -> Reason:
-    result = await reader.read(keys, silent)
-    assert isinstance(result, Failure)
-    return result.reason
 
 
 async def test_every_card_is_read_and_nothing_of_it_counts_as_proven(card, reader):

@@ -21,6 +21,7 @@ from hardware.simulators.simulator import UnknownAction
 from kiosk.config import PrinterSettings
 from kiosk.health import Failure, Level, Reason
 from kiosk.slips import Line, Size, Slip
+from waiting import until
 
 Papers = Callable[[], list[Image.Image]]
 Ink = Callable[[Image.Image], Image.Image]
@@ -32,12 +33,6 @@ FAULTS = [
     ("power_off", "power_on", Reason.PRINTER_UNREACHABLE),
     ("hang", "power_on", Reason.PRINTER_UNREACHABLE),
 ]
-
-
-async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 def same(one: Image.Image, other: Image.Image) -> bool:

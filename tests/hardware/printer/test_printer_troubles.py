@@ -22,6 +22,7 @@ from kiosk.slips import Banner, Line, Size, Slip, interim_slip, ticket_slip
 from kiosk.text import Text
 from kiosk.ticket import Ticket
 from plain_equipment import HOLDER, PAGE, plain_equipment
+from waiting import until
 
 Opened = Callable[[], list[Image.Image]]
 Ink = Callable[[Image.Image], Image.Image]
@@ -46,12 +47,6 @@ def receipt() -> Slip:
 
 
 SLIPS = {"ticket": ticket, "receipt": receipt}
-
-
-async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 def same(one: Image.Image, other: Image.Image) -> bool:

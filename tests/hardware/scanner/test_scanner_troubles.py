@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,7 @@ from hardware.scanner.lines import Lines
 from hardware.simulators.scanner import ScannerSimulator
 from kiosk.config import ScannerSettings
 from kiosk.health import Level, Reason
-
-
-async def until(holds: Callable[[], bool], seconds: float = 5) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
+from waiting import until
 
 
 @pytest.fixture

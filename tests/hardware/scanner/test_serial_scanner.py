@@ -2,7 +2,7 @@ import argparse
 import asyncio
 import json
 import unicodedata
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +16,9 @@ from hardware.simulators.scanner import ScannerSimulator
 from hardware.simulators.simulator import UnknownAction
 from kiosk.config import ScannerSettings
 from kiosk.health import Level, Reason
+from waiting import until
 
 CARD = "001199000123|123456789|NGUYỄN THỊ MẪU|01011999|Nữ|Số 1, phường Mẫu|01012021"
-
-
-async def until(holds: Callable[[], bool], seconds: float = 5) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import array
 import asyncio
 import time
 import wave
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,12 +10,7 @@ import pytest
 from hardware.speech import EspeakSpeaker
 from kiosk.config import SpeechSettings
 from kiosk.health import Level, Reason
-
-
-async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
+from waiting import until
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import wave
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,9 @@ import pytest
 from hardware.speech import EspeakSpeaker
 from kiosk.config import SpeechSettings
 from kiosk.health import Level, Reason
+from waiting import until
 
 LONG = "Xin vui lòng chờ một lát. " * 70
-
-
-async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 def voices() -> int:

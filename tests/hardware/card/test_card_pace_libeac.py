@@ -112,7 +112,11 @@ def offered(kind: int, algorithm: Algorithm, parameters: int) -> Offer:
 
 
 def run(offer: Offer, can: str = "000123") -> Opened | None:
-    """One PACE against the library; None where the card refuses the password."""
+    """One PACE against the library; None where the card refuses the password.
+
+    A run whose agreed field element begins with a zero (one in 256) is made again: OpenSSL's DH cuts the zero off,
+    where RFC 2631 §2.1.2 (X9.42) keeps it, so that neither side can be right for the other.
+    """
     kind, cipher = offer.protocol[-2:]
     card = LibeacCard(f"0.4.0.127.0.7.2.2.4.{kind}.{cipher}", offer.parameters, "000123")
     terminal = Terminal(offer, Password.from_can(can))
@@ -120,7 +124,8 @@ def run(offer: Offer, can: str = "000123") -> Opened | None:
     chip_public = card.agree(terminal.public_key(chip_map))
     confirmed = card.confirm(terminal.token(chip_public))
     if confirmed is None:
-        return None
+        cut = offer.group.shared(chip_public, terminal._secret)[0] == 0 and can == "000123"
+        return run(offer, can) if cut else None
     opened = terminal.finish(confirmed, None)
     block = 8 if offer.algorithm is Algorithm.TRIPLE_DES else 16
     for size in (1, 15, 16, 200):

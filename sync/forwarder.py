@@ -31,6 +31,8 @@ PIECE = 512 * 1024
 """Bytes of one PATCH: four seconds at 1 Mbit/s."""
 PAUSE = 0.5
 """Seconds between two looks into the outbox."""
+LOOK = 5.0
+"""The same while the road is closed."""
 SILENCE = 10.0
 """Seconds without traffic after which the receiver is asked whether it is there."""
 LONGEST_WAIT = 900.0
@@ -103,12 +105,29 @@ class Forwarder:
             except RoadClosed as closed:
                 self._note(Road(None, str(closed)))
                 wait = max(closed.retry_after, random.uniform(0, min(LONGEST_WAIT, PAUSE * 2**failures)))  # noqa: S311
-                failures = min(failures + 1, 20)
+                failures = 0 if self._rest(stop, wait, closed.retry_after) else min(failures + 1, 20)
+                continue
             except store.DatabaseError as error:
                 log.error("outbox: %s", error)
                 wait = LONGEST_WAIT / 60
-            stop.wait(min(wait, LONGEST_WAIT))
+            stop.wait(wait)
         return 0
+
+    def _rest(self, stop: Stop, wait: float, asked: float) -> bool:
+        """Wait, but no longer than `asked` of us once a new dossier lies there; whether one does.
+
+        After a day without network the pauses are long, and a citizen who files now is not to wait for their end.
+        """
+        begun, known = time.monotonic(), self._newest()
+        while (rested := time.monotonic() - begun) < min(wait, LONGEST_WAIT):
+            if rested >= asked and self._newest() != known:
+                return True
+            if stop.wait(min(LOOK, wait - rested)):
+                break
+        return False
+
+    def _newest(self) -> int:
+        return max((entry.sequence for entry in self._outbox.entries(State.SEALED)), default=0)
 
     def drain(self) -> int:
         """Everything that waits, once; 1 if the road is closed."""

@@ -14,9 +14,11 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from kiosk.dossier import Dossier
-from sync.forwarder import run
+from sync import forwarder, signed
+from sync.client import ReceiverClient
+from sync.forwarder import Forwarder, run
 from sync.keys import create_world
-from sync.outbox import State
+from sync.outbox import Outbox, State
 from tests.sync.province import CANARY, CANARY_ID, Province, expected, make_dossier, until
 
 
@@ -48,6 +50,26 @@ def test_the_forwarder_as_a_service_delivers_what_comes_and_stops_when_told(open
     assert open_province.outbox.road().heard is not None
     assert open_province.kill("forward", signal.SIGTERM) == 0
     assert open_province.arrived() == expected(*dossiers)
+
+
+def test_a_dossier_filed_after_a_long_cut_does_not_wait_for_the_pause_to_end(province: Province, monkeypatch):
+    monkeypatch.setattr(forwarder, "PAUSE", 300.0)
+    monkeypatch.setattr(forwarder.random, "uniform", lambda _, longest: longest)
+    monkeypatch.setattr(forwarder, "LOOK", 0.05)
+    stop = forwarder.Stop()
+    key = signed.verifying_key(province.settings.office.receipt_key, "key")
+    work = Forwarder(Outbox(province.settings.kiosk.state / "outbox"), ReceiverClient(province.settings.office), key)
+    thread = threading.Thread(target=work.run, args=(stop,))
+    thread.start()
+    try:
+        until(lambda: province.outbox.road().problem)
+        province.start("tthc-model")
+        province.start("receiver")
+        assert province.outbox.put(make_dossier(), province.sealer) is None
+        until(lambda: province.states() == ["delivered"])
+    finally:
+        stop.set()
+        thread.join(10)
 
 
 def test_only_one_forwarder_works(open_province: Province):

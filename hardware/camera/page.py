@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from hardware.camera.curl import pulled_flat, traced
 from hardware.camera.edges import Picture, Points
 from hardware.camera.finder import Found
 from hardware.camera.flatten import encoded, whiten
@@ -74,7 +75,8 @@ def take(
             refused = Failure(scene.refused)
         return Taken(found, sheet, refused=refused, stale=scene.stale)
     dpi = min(int(sheet.dpi), MOST_DPI)
-    flat = straighten(picture, found.corners, sheet, dpi)
+    bend = traced(picture, found.corners, sheet)
+    flat = straighten(picture, found.corners, sheet, dpi) if bend is None else pulled_flat(picture, bend, dpi)
     judgement = judge(flat, dpi, found, (picture.shape[0], picture.shape[1]))
     reason = scene.refused or judgement.refused
     if reason is not None:

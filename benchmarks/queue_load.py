@@ -24,7 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import uvloop
-from queue_site import COUNTERS, SERVICES, Servers, connect, listen, postgres
+from queue_site import COUNTERS, SERVICES, Servers, connect, database_cpu, listen, postgres
 
 CLIENTS = 16
 LISTENERS = 50
@@ -36,8 +36,8 @@ class Figures:
     """Times of answers in milliseconds, by kind."""
 
     seconds: float = 0.0
-    cpu: float = 0.0
-    """Seconds of processor time of the server processes."""
+    cpu: dict[str, float] = field(default_factory=dict)
+    """Seconds of processor time: of the server processes, of the database's, of this program."""
     times: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     @property
@@ -52,7 +52,8 @@ class Figures:
         parts = [f"{kind} p50 {self.p(0.5, kind):.1f} p95 {self.p(0.95, kind):.1f} p99 {self.p(0.99, kind):.1f} ms"
                  for kind in self.times]  # fmt: skip
         count = sum(map(len, self.times.values()))
-        cpu = f"   server {self.cpu / count * 1e6:.0f} µs CPU/op" if self.cpu else ""
+        shares = ", ".join(f"{who} {seconds / count * 1e6:.0f}" for who, seconds in self.cpu.items())
+        cpu = f"   CPU µs/op: {shares}" if shares else ""
         return f"{name:<44} {self.rate:7.0f} op/s   all p95 {self.p(0.95):.1f} ms   {'   '.join(parts)}{cpu}"
 
 
@@ -83,9 +84,10 @@ async def load(servers: Servers, seconds: float, clients: int = CLIENTS) -> Figu
                 assert status in (200, 201, 204), text
         line.close()
 
-    begun, spent = time.perf_counter(), servers.cpu()
+    begun, spent, own = time.perf_counter(), servers.cpu(), time.process_time()
     await asyncio.gather(*(client(number) for number in range(clients)))
-    figures.seconds, figures.cpu = time.perf_counter() - begun, servers.cpu() - spent
+    figures.seconds = time.perf_counter() - begun
+    figures.cpu = {"server": servers.cpu() - spent, "client": time.process_time() - own}
     return figures
 
 
@@ -133,7 +135,8 @@ def grow_old(path: Path, tickets: int) -> None:
         db.execute(
             f"{numbers} INSERT INTO ticket (id, centre, place, day, series, n, service, urgent, channel, state, paper,"
             " since, calls, issued_at, called_at, announced_at, ended_at)"
-            f" SELECT lower(hex(randomblob(8))), 'c0', i * 3 - 2, {day}, 'A', i % 600 + 1, 's' || i % 8, 0, 'kiosk',"
+            f" SELECT printf('%06x', i * 3 - 2) || lower(hex(randomblob(8))), 'c0', i * 3 - 2, {day}, 'A', i % 600 + 1,"
+            " 's' || i % 8, 0, 'kiosk',"
             f" 'completed', 'printed', {day} || 'T01:00:00.000Z', 1, {day} || 'T01:00:00.000Z',"
             f" {day} || 'T01:10:00.000Z', {day} || 'T01:10:00.000Z', {day} || 'T01:20:00.000Z' FROM k",
             {"tickets": tickets},
@@ -246,11 +249,15 @@ def part_history(seconds: float) -> Figures:
 def part_postgres(seconds: float) -> Figures:
     with ExitStack() as stack:
         servers = _own(stack, processes=2, centres=16)
-        servers.address = stack.enter_context(postgres.cluster()).new_database()
+        cluster = stack.enter_context(postgres.cluster())
+        servers.address = cluster.new_database()
         servers.start()
         stack.callback(servers.stop)
         uvloop.run(load(servers, 2))
-        return uvloop.run(load(servers, seconds))
+        spent = database_cpu(cluster)
+        figures = uvloop.run(load(servers, seconds))
+        figures.cpu["database"] = database_cpu(cluster) - spent
+        return figures
 
 
 def part_reference(seconds: float) -> Figures:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +24,7 @@ from kiosk_queue.floor import add_centre  # noqa: E402
 from kiosk_queue.model import Centre, Counter, PriorityGroup, Service, ServiceGroup  # noqa: E402
 from kiosk_queue.storage.store import open_store  # noqa: E402
 
-__all__ = ["COUNTERS", "SERVICES", "Connection", "Servers", "connect", "listen", "postgres"]
+__all__ = ["COUNTERS", "SERVICES", "Connection", "Servers", "connect", "database_cpu", "listen", "postgres"]
 
 COUNTERS = tuple(str(n) for n in range(1, 17))
 SERVICES = {f"s{n}": series for n, series in enumerate("ABCDEFGH")}
@@ -114,8 +115,7 @@ class Servers:
 
     def cpu(self) -> float:
         """Seconds of processor time that the processes have used."""
-        fields = [Path(f"/proc/{process.pid}/stat").read_text("ascii").rsplit(") ", 1)[1] for process in self.running]
-        return sum(int(ticks) for line in fields for ticks in line.split()[11:13]) / os.sysconf("SC_CLK_TCK")
+        return _cpu([process.pid for process in self.running])
 
     def stop(self) -> None:
         """End every process, kindly."""
@@ -131,6 +131,17 @@ class Servers:
                 [sys.executable, "-c", PROGRAM, str(port), self.address, str(self.folder)],
                 env=environment, stdout=log, stderr=log,
             )  # fmt: skip
+
+
+def database_cpu(cluster: postgres.Cluster) -> float:
+    """The same of a PostgreSQL cluster: its first process and those that run of its own."""
+    first = int((cluster.folder / "data" / "postmaster.pid").read_text("ascii").split()[0])
+    return _cpu([first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text("ascii").split())])
+
+
+def _cpu(processes: Sequence[int]) -> float:
+    fields = [Path(f"/proc/{process}/stat").read_text("ascii").rsplit(") ", 1)[1] for process in processes]
+    return sum(int(ticks) for line in fields for ticks in line.split()[11:13]) / os.sysconf("SC_CLK_TCK")
 
 
 def _free_port() -> int:

@@ -27,7 +27,11 @@ log = logging.getLogger(__name__)
 SPACING = 1.0
 """Seconds between two forecasts of a centre at least; the feed's beat makes one every 10 s when nothing happens."""
 REST = 30.0
-"""The worker pauses so many times as long as it worked: issuing and calling share the interpreter with it."""
+"""A centre's forecasts pause so many times as long as one took: issuing and calling share the interpreter with them."""
+BREATH = 19.0
+"""All centres of a process share one worker, which pauses so many times as long as it worked: a twentieth of a core."""
+CENTRES_AT_EASE = 16
+"""With more centres a forecast has fewer samples, so that every centre's is renewed before it is stale."""
 STALE = 60.0
 """Seconds after which a result says nothing any more."""
 STEPS = 16_000
@@ -106,6 +110,7 @@ class Estimates:
         self._learned: dict[str, Learned] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._worker = ThreadPoolExecutor(1, "estimate")
+        self._turn = asyncio.Lock()
         self.on_renewed: Callable[[str], None] | None = None
         """Takes the centre that has a new outlook; called in the event loop."""
 
@@ -154,19 +159,22 @@ class Estimates:
             except Refused:  # the centre is gone
                 return
             else:
-                await asyncio.sleep(worked * REST)
+                await asyncio.sleep(worked * (REST - BREATH))
 
     async def _renew(self, centre: str) -> float:
         """A new outlook; seconds that it took to compute."""
-        known = self._learned.get(centre)
-        if known is None or time.monotonic() - known.made > LEARN_EVERY:
-            known = self._learned[centre] = await asyncio.wrap_future(self._desk.see(centre, learn))
-        hall = await asyncio.wrap_future(self._desk.see(centre, lambda view: read_hall(view, known)))
-        loop = asyncio.get_running_loop()
-        self._outlooks[centre], worked = await loop.run_in_executor(self._worker, _timed_outlook, hall)
-        if self.on_renewed is not None:
-            self.on_renewed(centre)
-        return worked
+        async with self._turn:
+            known = self._learned.get(centre)
+            if known is None or time.monotonic() - known.made > LEARN_EVERY:
+                known = self._learned[centre] = await asyncio.wrap_future(self._desk.see(centre, learn))
+            hall = await asyncio.wrap_future(self._desk.see(centre, lambda view: read_hall(view, known)))
+            steps = STEPS // max(1, len(self._tasks) // CENTRES_AT_EASE)
+            loop = asyncio.get_running_loop()
+            self._outlooks[centre], worked = await loop.run_in_executor(self._worker, _timed_outlook, hall, steps)
+            if self.on_renewed is not None:
+                self.on_renewed(centre)
+            await asyncio.sleep(worked * BREATH)
+            return worked
 
     def _ended(self, centre: str, task: "asyncio.Task[None]") -> None:
         self._tasks.pop(centre, None)
@@ -179,10 +187,10 @@ def later(found: Range, minutes: float) -> Range:
     return Range(*(max(0.0, value + minutes) for value in found))
 
 
-def outlook_of(hall: Hall, seed: int = 0) -> Outlook:
-    """Roll the hall forward."""
+def outlook_of(hall: Hall, seed: int = 0, steps: int = STEPS) -> Outlook:
+    """Roll the hall forward; `steps`: citizens × samples."""
     people = len(hall.snapshot.waiting) + len(set(hall.asked.values()))
-    samples = min(SAMPLES_MOST, max(SAMPLES_LEAST, STEPS // max(1, people)))
+    samples = min(SAMPLES_MOST, max(SAMPLES_LEAST, steps // max(1, people)))
     found = forecast.wait_ranges(hall.snapshot, set(hall.asked.values()), samples, seed)
     newcomers = {
         newcomer: (found[shared], hall.about[newcomer]) for newcomer, shared in hall.asked.items() if shared in found
@@ -191,9 +199,9 @@ def outlook_of(hall: Hall, seed: int = 0) -> Outlook:
     return Outlook(hall.snapshot.now, time.monotonic(), ranges, newcomers)
 
 
-def _timed_outlook(hall: Hall) -> tuple[Outlook, float]:
+def _timed_outlook(hall: Hall, steps: int) -> tuple[Outlook, float]:
     begun = time.perf_counter()
-    made = outlook_of(hall, seed=int(hall.snapshot.now.timestamp()))
+    made = outlook_of(hall, int(hall.snapshot.now.timestamp()), steps)
     return made, time.perf_counter() - begun
 
 

@@ -22,6 +22,7 @@ from kiosk.config import ConfigError, QueueServerSettings
 from kiosk_queue.api import metrics
 from kiosk_queue.api import table as api_table
 from kiosk_queue.api.devices import Devices
+from kiosk_queue.api.dispatch import Api
 from kiosk_queue.api.webhooks import Webhooks
 from kiosk_queue.estimate import Estimates
 from kiosk_queue.feed import Feed
@@ -58,7 +59,7 @@ def create_app(settings: QueueServerSettings, clock: Clock | None = None) -> Sta
     store = open_site_store(settings)
     desk = Desk(store, clock or SystemClock())
     feed = Feed(desk)
-    site = Site(desk, feed, settings, settings.centre, Devices(store), Estimates(desk, feed))
+    site = Site(desk, feed, settings, settings.centre, Devices(store, desk.clock.now), Estimates(desk, feed))
     webhooks = Webhooks(store)
 
     @contextlib.asynccontextmanager
@@ -82,7 +83,7 @@ def create_app(settings: QueueServerSettings, clock: Clock | None = None) -> Sta
             *metrics.routes(site),
             Mount("/static", StaticFiles(directory=PAGES / "static")),
         ],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(Api, site=site, table=api_table.table()), Middleware(SecurityHeaders)],
         exception_handlers={
             Refused: _refused,
             StorageFault: _storage_fault,
@@ -98,7 +99,7 @@ def create_app(settings: QueueServerSettings, clock: Clock | None = None) -> Sta
 def _areas(site: Site) -> list[BaseRoute]:
     """The addresses of every area, the busiest first."""
     return [
-        *api_table.routes(site),
+        *api_table.routes(),
         *hall.routes(site),
         *phone.routes(site),
         *console.routes(site),

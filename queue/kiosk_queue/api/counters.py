@@ -99,8 +99,9 @@ async def _pause(call: Call) -> Reply:
 async def _next(call: Call) -> Reply:
     current = call.body.current
 
+    who = Officer(_session(call, call.id), call.id)
+
     def deed(floor: Floor) -> Json:
-        who = _officer(floor, call, call.id)
         if current is UNSET:
             found = counter.call_next(floor, who)
         else:

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from starlette.datastructures import URLPath
 from starlette.requests import ClientDisconnect, Request
-from starlette.routing import BaseRoute, Match, NoMatchFound
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kiosk_queue.api import metrics
 from kiosk_queue.api.devices import Device, Role
@@ -70,29 +68,31 @@ class Endpoint:
     refusals: tuple[int, ...] = ()
 
 
-class Api(BaseRoute):
-    """All endpoints as one route: it matches the addresses of its table and leaves the rest to other routes."""
+class Api:
+    """ASGI middleware: it answers the addresses of its table, `/c/{centre}` before them or not, and passes on the rest.
 
-    def __init__(self, site: Site, table: Sequence[Endpoint]) -> None:
-        self._site = site
+    It stands before all routes and their middleware, because what they do for pages is half of a deed's way.
+    """
+
+    def __init__(self, app: ASGIApp, site: Site, table: Sequence[Endpoint]) -> None:
+        self._app, self._site = app, site
         self._table: dict[str, dict[str, _Ready]] = {}
         for endpoint in table:
             self._table.setdefault(endpoint.path.replace("{id}", "*"), {})[endpoint.method] = _Ready(endpoint)
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the address is in the table."""
-        path: str = scope["path"]
-        if scope["type"] != "http" or PREFIX not in path:
-            return Match.NONE, {}
-        path = path.removeprefix(scope.get("root_path", ""))
-        if not path.startswith(PREFIX):
-            return Match.NONE, {}
-        found, identity = self._find(path[len(PREFIX) :])
-        return (Match.NONE, {}) if found is None else (Match.FULL, {"endpoint": self, "api": (found, identity)})
-
-    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
-        """Its addresses have no names."""
-        raise NoMatchFound(name, path_params)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer or pass on."""
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            if path.startswith("/c/"):
+                named, _, rest = path[3:].partition("/")
+                path, scope["path_params"] = f"/{rest}", {"centre": named}
+            if path.startswith(PREFIX):
+                methods, identity = self._find(path[len(PREFIX) :])
+                if methods is not None:
+                    await self._handle(methods, identity, scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
 
     def _find(self, path: str) -> tuple[dict[str, "_Ready"] | None, str]:
         """The methods of an address and the identity in it."""
@@ -106,9 +106,10 @@ class Api(BaseRoute):
             return self._table.get(f"/{parts[1]}/*/{parts[3]}"), parts[2]
         return None, ""
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(
+        self, methods: dict[str, "_Ready"], identity: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Answer, whatever happens short of a defect."""
-        methods, identity = scope["api"]
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         if method not in methods:
             await _problem(send, 405, "method_not_allowed", "Phương thức không được phép", ", ".join(methods))

@@ -10,8 +10,7 @@ from starlette.routing import BaseRoute, Route
 from kiosk_queue.api import counters as api_counters
 from kiosk_queue.api import openapi
 from kiosk_queue.api import tickets as api_tickets
-from kiosk_queue.api.dispatch import PREFIX, Api, Endpoint
-from kiosk_queue.web import Site
+from kiosk_queue.api.dispatch import PREFIX, Endpoint
 
 
 @cache
@@ -20,11 +19,11 @@ def table() -> tuple[Endpoint, ...]:
     return (*api_tickets.endpoints(), *api_counters.endpoints())
 
 
-def routes(site: Site) -> list[BaseRoute]:
-    """The API and its document."""
+def routes() -> list[BaseRoute]:
+    """The document of the API, whose endpoints are answered before any route is looked for (`Api`)."""
     body = msgspec.json.encode(openapi.document(table()))
 
     async def document(_: Request) -> Response:
         return Response(body, media_type="application/json")
 
-    return [Api(site, table()), Route(f"{PREFIX}/openapi.json", document)]
+    return [Route(f"{PREFIX}/openapi.json", document)]

@@ -9,32 +9,30 @@ would serialise all commits of the database.
 import contextlib
 import json
 import logging
-import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from kiosk.config import ConfigError
 from kiosk_queue.storage import schema
-from kiosk_queue.storage.store import BATCH, CENTRE, Conflict, Job, Row, StorageFault, T
+from kiosk_queue.storage.store import BATCH, Conflict, Job, StorageFault, T
+from kiosk_queue.storage.wire import LOOK, WRITE, Wire, WiredConnection
 
 log = logging.getLogger(__name__)
-logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of every pipeline that a refused deed has broken off
 
 WORKERS = 2
 """Transactions at once: while one commits, the next gathers what has come."""
 READERS = 4
-CONNECTIONS = 8
+CONNECTIONS = 12
 """More than threads: when all are lost, a further one is tried at once instead of after the pool's growing pauses."""
 CHANNEL = "kiosk_queue"
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.025
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
 MOST_CENTRES = 100
@@ -42,93 +40,12 @@ MOST_CENTRES = 100
 ATTEMPTS = 3
 """A connection that was lost before the commit was sent has done nothing: the deeds are run again on another."""
 
-_LOCK = f"SELECT {CENTRE} FROM centre c WHERE c.id = :centre FOR NO KEY UPDATE"  # noqa: S608  # our own columns
-_ANSWER = "SELECT request, body FROM answer WHERE centre = :centre AND key = :key"
-"""Asked for after the lock is held: one statement for both would not see the answer of whoever held it before."""
-
-_NO_ANSWER = {"request": None, "body": None}
-
-Connection = psycopg.Connection[dict[str, Any]]
 Pending = tuple[str, Job[Any], "Future[Any]"]
 Answer = Callable[[], None]
 
 
 class _Undone(Exception):
     """A job failed after it had written, or by what the database refused; the transaction is lost to all."""
-
-
-@lru_cache(maxsize=1024)
-def _translated(sql: str) -> tuple[bytes, tuple[str, ...], bool]:
-    """The statement with PostgreSQL's own parameters, their names in order, whether it writes."""
-    names: list[str] = []
-
-    def place(found: re.Match[str]) -> str:
-        if found[1] not in names:
-            names.append(found[1])
-        return f"${names.index(found[1]) + 1}"
-
-    text = re.sub(r"(?<!:):(\w+)", place, sql)
-    return text.encode(), tuple(names), not text.lstrip().upper().startswith(("SELECT", "WITH"))
-
-
-class PostgresTx:
-    """A transaction on one connection; in a pipeline a write that nobody waits for costs no round trip."""
-
-    def __init__(self, connection: Connection, pipeline: psycopg.Pipeline | None = None) -> None:
-        self._connection, self._pipeline = connection, pipeline
-        self.wrote = False
-        """Whether the present job sent anything that an undo would have to take back."""
-        self.changed = False
-        """Whether any job did."""
-
-    def one(self, sql: str, **values: Any) -> Row | None:
-        """The first row, if any."""
-        with self._judged():
-            return self._send(sql, values).fetchone()
-
-    def all(self, sql: str, **values: Any) -> list[Row]:
-        """Every row."""
-        with self._judged():
-            return list(self._send(sql, values).fetchall())
-
-    def run(self, sql: str, **values: Any) -> int:
-        """How many rows it touched."""
-        with self._judged():
-            cursor = self._send(sql, values)
-            if self._pipeline is not None:
-                self._pipeline.sync()
-            return cursor.rowcount
-
-    def put(self, sql: str, **values: Any) -> None:
-        """Write without waiting."""
-        with self._judged():
-            self._send(sql, values)
-
-    def lock(self, centre: str, key: str = "") -> Row | None:
-        """The centre's row, locked until the transaction ends, and the answer to `key`; one round trip."""
-        with self._judged():
-            locked = self._send(_LOCK, {"centre": centre})
-            answer = self._send(_ANSWER, {"centre": centre, "key": key}) if key else None
-            row = locked.fetchone()
-            if row is not None and answer is not None:
-                row |= answer.fetchone() or _NO_ANSWER
-            return row
-
-    @contextlib.contextmanager
-    def _judged(self) -> Iterator[None]:
-        try:
-            yield
-        except (psycopg.IntegrityError, psycopg.errors.RaiseException) as error:
-            self.wrote = True  # the transaction is lost
-            raise Conflict(str(error)) from error
-        except psycopg.Error:
-            self.wrote = True
-            raise
-
-    def _send(self, sql: str, values: dict[str, Any]) -> "psycopg.RawCursor[dict[str, Any]]":
-        text, names, writes = _translated(sql)
-        self.wrote |= writes
-        return psycopg.RawCursor(self._connection).execute(text, [values[name] for name in names])
 
 
 class _Lanes:
@@ -176,8 +93,7 @@ class PostgresStore:
                 schema.migrate_postgres(connection)
         except psycopg.Error as error:
             raise ConfigError(f"the queue database cannot be opened ({_short(error)})") from None
-        self._pool = _pool(address, _for_deeds)
-        self._looks = _pool(address, _for_looks)
+        self._pool = _pool(address)
         self._workers = ThreadPoolExecutor(WORKERS, "queue-postgres")
         self._readers = ThreadPoolExecutor(READERS, "queue-reader")
         self._lanes = _Lanes()
@@ -224,7 +140,6 @@ class PostgresStore:
         for thread in self._threads:
             thread.join(5)
         self._pool.close()
-        self._looks.close()
 
     def _drain(self) -> None:
         """Commit what waits, group by group, as long as anything does that no other worker is at."""
@@ -262,12 +177,13 @@ class PostgresStore:
         for attempt in range(ATTEMPTS):
             sent = False
             try:
-                with self._pool.connection() as connection, connection.pipeline() as pipeline:
-                    tx = PostgresTx(connection, pipeline)
-                    answers = [self._attempt(tx, job, future) for _, job, future in batch]
+                with self._transaction(WRITE) as tx:
+                    changed, answers = False, []
+                    for _, job, future in batch:
+                        answers.append(self._attempt(tx, job, future))
+                        changed |= tx.wrote
                     sent = True
-                    connection.commit()
-                if tx.changed:
+                if changed:
                     with self._gate:
                         self._changed.update(centre for centre, *_ in batch)
                     self._wake.set()
@@ -277,13 +193,11 @@ class PostgresStore:
                     raise
                 self._undo()
                 self._pool.check()
-            except (psycopg.IntegrityError, psycopg.errors.RaiseException) as error:
-                raise _Undone from Conflict(str(error))  # what a write that nobody waited for had broken
-            except psycopg.Error as error:
-                raise _Undone from error
+            except (psycopg.Error, Conflict) as error:
+                raise _Undone from error  # what a write that nobody waited for had broken
         raise AssertionError("unreachable")
 
-    def _attempt(self, tx: PostgresTx, job: Job[Any], future: "Future[Any]") -> Answer:
+    def _attempt(self, tx: Wire, job: Job[Any], future: "Future[Any]") -> Answer:
         """Run one job; return how to answer for it once the group is durable. Raises _Undone."""
         tx.wrote = False
         try:
@@ -294,19 +208,31 @@ class PostgresStore:
             if tx.wrote:
                 raise _Undone from error
             return partial(future.set_exception, error)
-        tx.changed |= tx.wrote
         return partial(future.set_result, result)
 
     def _look(self, job: Job[T]) -> T:
         for attempt in range(ATTEMPTS):
             try:
-                with self._looks.connection() as connection:
-                    return job(PostgresTx(connection))
+                with self._transaction(LOOK) as tx:
+                    return job(tx)
             except (psycopg.Error, PoolTimeout) as error:
                 if isinstance(error, PoolTimeout) or attempt == ATTEMPTS - 1:
                     raise StorageFault(_short(error)) from error
-                self._looks.check()
+                self._pool.check()
         raise AssertionError("unreachable")
+
+    @contextlib.contextmanager
+    def _transaction(self, how: str) -> Iterator[Wire]:
+        """On a connection of the pool; committed at the end of the block, undone by any exception."""
+        with self._pool.connection() as connection:
+            tx = connection.wire
+            tx.begin(how)
+            try:
+                yield tx
+                tx.commit()
+            except BaseException:
+                tx.rollback()
+                raise
 
     def _undo(self) -> None:
         if self.on_undo is not None:
@@ -366,19 +292,8 @@ def _short(error: BaseException) -> str:
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
-def _pool(address: str, configure: Callable[[Connection], None]) -> "ConnectionPool[Connection]":
+def _pool(address: str) -> ConnectionPool[WiredConnection]:
     return ConnectionPool(
-        address, min_size=2, max_size=CONNECTIONS, kwargs={"row_factory": dict_row}, configure=configure,
-        timeout=PATIENCE_SECONDS, open=True,
+        address, connection_class=WiredConnection, min_size=2, max_size=CONNECTIONS,
+        kwargs={"autocommit": True}, timeout=PATIENCE_SECONDS, open=True,
     )  # fmt: skip
-
-
-def _for_deeds(connection: Connection) -> None:
-    """The deeds' statements are few and always the same: prepared at the second use."""
-    connection.prepare_threshold = 1
-
-
-def _for_looks(connection: Connection) -> None:
-    """One consistent view for all statements of a look."""
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    connection.read_only = True

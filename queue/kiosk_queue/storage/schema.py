@@ -47,6 +47,21 @@ EDGES = (
 _ALLOWED = ", ".join(f"'{old}>{new}'" for old, new in EDGES)
 _STATES = ", ".join(f"'{state}'" for state in STATES)
 
+_SOUND = (
+    "length({id}) >= 16",
+    "length({day}) = 10",
+    "length({series}) BETWEEN 1 AND 4",
+    "{n} > 0",
+    "{confirmed} IN (0, 1) AND {urgent} IN (0, 1) AND {appointment} IN (0, 1) AND {goes_first} IN (0, 1)",
+    f"{{state}} IN ({_STATES})",
+    "{paper} IN ('none', 'pending', 'printed', 'failed', 'wanted')",
+    "({state} IN ('called', 'serving')) = ({counter} IS NOT NULL)",
+    "({state} IN ('completed', 'no_show', 'void')) = ({ended_at} IS NOT NULL)",
+)
+"""What every ticket fulfils. CHECKs in SQLite; in PostgreSQL, which parses each CHECK anew for every row, a trigger."""
+
+_CHECKS = "".join(f",\n    CHECK ({rule.replace('{', '').replace('}', '')})" for rule in _SOUND)
+
 TABLES = f"""
 CREATE TABLE centre (
     id TEXT PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 40),
@@ -75,28 +90,29 @@ CREATE TABLE series (
     centre TEXT NOT NULL,
     day TEXT NOT NULL,
     series TEXT NOT NULL,
-    last INTEGER NOT NULL,
+    last INTEGER NOT NULL DEFAULT 0,
+    leased INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (centre, day, series)
 );
 
 CREATE TABLE ticket (
-    id TEXT PRIMARY KEY CHECK (length(id) >= 16),
+    id TEXT PRIMARY KEY,
     centre TEXT NOT NULL,
     place BIGINT NOT NULL,
-    day TEXT NOT NULL CHECK (length(day) = 10),
-    series TEXT NOT NULL CHECK (length(series) BETWEEN 1 AND 4),
-    n INTEGER NOT NULL CHECK (n > 0),
+    day TEXT NOT NULL,
+    series TEXT NOT NULL,
+    n INTEGER NOT NULL,
     service TEXT NOT NULL,
     further TEXT NOT NULL DEFAULT '',
     priority TEXT NOT NULL DEFAULT '',
-    confirmed INTEGER NOT NULL DEFAULT 0 CHECK (confirmed IN (0, 1)),
-    urgent INTEGER NOT NULL CHECK (urgent IN (0, 1)),
+    confirmed INTEGER NOT NULL DEFAULT 0,
+    urgent INTEGER NOT NULL,
     channel TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ({_STATES})),
-    paper TEXT NOT NULL CHECK (paper IN ('none', 'pending', 'printed', 'failed', 'wanted')),
+    state TEXT NOT NULL,
+    paper TEXT NOT NULL,
     since TEXT NOT NULL,
-    appointment INTEGER NOT NULL DEFAULT 0 CHECK (appointment IN (0, 1)),
-    goes_first INTEGER NOT NULL DEFAULT 0 CHECK (goes_first IN (0, 1)),
+    appointment INTEGER NOT NULL DEFAULT 0,
+    goes_first INTEGER NOT NULL DEFAULT 0,
     for_counter TEXT NOT NULL DEFAULT '',
     for_officer TEXT NOT NULL DEFAULT '',
     counter TEXT,
@@ -114,9 +130,7 @@ CREATE TABLE ticket (
     wait_likely REAL,
     wait_p10 REAL,
     wait_p90 REAL,
-    UNIQUE (centre, day, series, n),
-    CHECK ((state IN ('called', 'serving')) = (counter IS NOT NULL)),
-    CHECK ((state IN ('completed', 'no_show', 'void')) = (ended_at IS NOT NULL))
+    UNIQUE (centre, day, series, n){_CHECKS}
 );
 CREATE UNIQUE INDEX one_ticket_at_a_counter ON ticket (centre, counter) WHERE state IN ('called', 'serving');
 CREATE INDEX line ON ticket (centre, day, service, urgent, appointment, goes_first DESC, since, place)
@@ -244,7 +258,16 @@ CREATE TABLE device (
     role TEXT NOT NULL CHECK (role IN ('kiosk', 'counter', 'display')),
     token TEXT NOT NULL UNIQUE,
     since TEXT NOT NULL,
-    revoked_at TEXT
+    revoked_at TEXT,
+    heard_at TEXT
+);
+
+CREATE TABLE sign_in_failure (
+    centre TEXT NOT NULL,
+    whom TEXT NOT NULL CHECK (length(whom) = 64),
+    failures INTEGER NOT NULL CHECK (failures > 0),
+    last_at TEXT NOT NULL,
+    PRIMARY KEY (centre, whom)
 );
 
 CREATE TABLE webhook (
@@ -273,15 +296,24 @@ _IDENTITY = (
     "NEW.id <> OLD.id OR NEW.centre <> OLD.centre OR NEW.day <> OLD.day OR NEW.series <> OLD.series"
     " OR NEW.n <> OLD.n OR NEW.place <> OLD.place OR NEW.issued_at <> OLD.issued_at"
 )
-_GAP = (
-    "NEW.seq <> 1 AND NOT EXISTS (SELECT 1 FROM event WHERE centre = NEW.centre AND seq = NEW.seq - 1)"
-    " OR EXISTS (SELECT 1 FROM event WHERE centre = NEW.centre AND seq = NEW.seq)"
-)
+_GAP = "NEW.seq <> 1 AND NOT EXISTS (SELECT 1 FROM event WHERE centre = NEW.centre AND seq = NEW.seq - 1)"
+_TAKEN = "EXISTS (SELECT 1 FROM event WHERE centre = NEW.centre AND seq = NEW.seq)"
+"""SQLite's INSERT OR REPLACE gets round a primary key; PostgreSQL has nothing like it."""
 _RULES = (
     ("ticket", "UPDATE", _MOVES, "this move of a ticket is not allowed"),
     ("ticket", "UPDATE", _IDENTITY, "the identity of a ticket cannot change"),
     ("event", "INSERT", _GAP, "event numbers have no gaps"),
     *((table, deed, "", text) for table, deed, _, text in _FORBIDDEN),
+)
+_ONLY_SQLITE = (("event", "INSERT", _TAKEN, "event numbers have no gaps"),)
+_ONLY_POSTGRES = tuple(
+    (
+        "ticket",
+        deed,
+        f"NOT ({' AND '.join(_SOUND).replace('{', 'NEW.').replace('}', '')})",
+        "no ticket can be like this",
+    )
+    for deed in ("INSERT", "UPDATE")
 )
 
 
@@ -293,7 +325,7 @@ def migrate_sqlite(connection: Any, path: Path) -> None:
         if found > VERSION or (found == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone()):
             raise ConfigError(f"{path}: of another version of the queue server; give it a file of its own")
         if found == 0:
-            _create(connection.execute, _statements(TABLES), _sqlite_trigger)
+            _create(connection.execute, _statements(TABLES) + _sqlite_triggers())
             connection.execute(f"PRAGMA user_version = {VERSION}")
     except BaseException:
         connection.execute("ROLLBACK")
@@ -311,7 +343,7 @@ def migrate_postgres(connection: "psycopg.Connection[Any]") -> None:
         connection.execute("SELECT pg_advisory_xact_lock(7346912)")
         found = connection.execute("SELECT to_regclass('schema_version')").fetchone()
         if found is None or found[0] is None:
-            _create(run, _statements(TABLES), _postgres_trigger)
+            _create(run, _statements(TABLES.replace(_CHECKS, "")) + _postgres_triggers())
             run("CREATE TABLE schema_version (version INTEGER NOT NULL)")
             run(f"INSERT INTO schema_version VALUES ({VERSION})")  # noqa: S608  # our own number
             return
@@ -320,33 +352,33 @@ def migrate_postgres(connection: "psycopg.Connection[Any]") -> None:
             raise ConfigError("the queue database is of another version of the queue server")
 
 
-def _create(run: Callable[[str], Any], tables: list[str], trigger: Callable[..., list[str]]) -> None:
-    for statement in tables:
+def _create(run: Callable[[str], Any], statements: list[str]) -> None:
+    for statement in statements:
         run(statement)
-    for number, rule in enumerate(_RULES):
-        for statement in trigger(f"rule_{number}", *rule):
-            run(statement)
 
 
-def _sqlite_trigger(name: str, table: str, deed: str, when: str, text: str) -> list[str]:
-    condition = f"WHEN {when} " if when else ""
+def _sqlite_triggers() -> list[str]:
     return [
-        f"CREATE TRIGGER {name} BEFORE {deed} ON {table} {condition}BEGIN SELECT RAISE(ABORT, '{text}'); END",
+        f"CREATE TRIGGER rule_{number} BEFORE {deed} ON {table} {f'WHEN {when} ' if when else ''}"
+        f"BEGIN SELECT RAISE(ABORT, '{text}'); END"
+        for number, (table, deed, when, text) in enumerate(_RULES + _ONLY_SQLITE)
     ]
 
 
-def _postgres_trigger(name: str, table: str, deed: str, when: str, text: str) -> list[str]:
-    """A condition on the row alone is tested before the function is called; one with a query only inside it."""
-    body, condition = f"RAISE EXCEPTION '{text}';", ""
-    if "SELECT" in when:
-        body = f"IF {when} THEN {body} END IF;"
-    elif when:
-        condition = f"WHEN ({when}) "
-    give = "OLD" if deed == "DELETE" else "NEW"
-    return [
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN {give}; END $$",
-        f"CREATE TRIGGER {name} BEFORE {deed} ON {table} FOR EACH ROW {condition}EXECUTE FUNCTION {name}()",
-    ]
+def _postgres_triggers() -> list[str]:
+    """One function for each table and deed, with the conditions inside: those of a trigger are parsed for every row."""
+    bodies: dict[tuple[str, str], str] = {}
+    for table, deed, when, text in _RULES + _ONLY_POSTGRES:
+        refusal = f"IF {when or 'true'} THEN RAISE EXCEPTION '{text}'; END IF; "
+        bodies[table, deed] = bodies.get((table, deed), "") + refusal
+    statements = []
+    for (table, deed), body in bodies.items():
+        name, give = f"{table}_{deed.lower()}", "OLD" if deed == "DELETE" else "NEW"
+        statements += [
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}RETURN {give}; END $$",
+            f"CREATE TRIGGER {name} BEFORE {deed} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
+        ]
+    return statements
 
 
 def _statements(script: str) -> list[str]:

@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Literal
 
 from kiosk.clock import from_iso, utc_iso
 from kiosk_queue.floor import LINE, Floor, Refused, number_of
@@ -15,6 +16,8 @@ CHANNELS = ("kiosk", "web", "counter", "api")
 FURTHER_MOST = 5
 """Services of one visit beside the first."""
 BLOCK_MOST = 50
+RESERVE = range(501, 2001)
+"""Numbers of each series that blocks are made of: the line's own stay 001, 002, … without holes, and go on behind."""
 
 Estimator = Callable[[int], Range | None]
 """The wait of somebody before whom so many wait; None where nobody can tell."""
@@ -41,8 +44,10 @@ def issue(
         raise Refused("bad_request", "Yêu cầu lấy số không hợp lệ", 400)
     urgent = _is_urgent(floor.centre, group)
     ahead = count_ahead(floor.tx, floor.centre, floor.day, service, urgent=urgent, now=floor.at)
-    # Its place is the number of the event that tells of it.
-    row = _columns(floor, secrets.token_urlsafe(12), floor.seq + 1, wanted, _advance(floor, wanted.series, 1), group)
+    place = floor.seq + 1  # the number of the event that tells of it
+    # Nobody can guess it; its beginning grows, so that new numbers lie together however many old ones there are.
+    ticket = f"{place:06x}{secrets.token_urlsafe(12)}"
+    row = _columns(floor, ticket, place, wanted, _next_number(floor, wanted.series), group)
     row |= {"channel": channel, "further": ",".join(further)}
     if channel == "kiosk":
         row |= {"state": "reserved", "paper": "pending"}
@@ -51,7 +56,7 @@ def issue(
     guess = estimate(ahead) if estimate is not None else None
     if guess is not None:
         row |= {f"wait_{name}": round(minutes, 2) for name, minutes in guess._asdict().items()}
-    floor.tx.put(_INSERT, **row)
+    floor.tx.put(_INSERT if appointment else _JOIN, **row)
     number = number_of(row)
     floor.event("issued", row["id"], number=number, service=service, urgent=urgent, ahead=ahead, channel=channel)
     return ticket_json(floor.centre, row, ahead)
@@ -96,7 +101,9 @@ def lease_block(floor: Floor, kiosk: str, series: str, size: int) -> Json:
     """Numbers set aside for a kiosk: nobody else gets them today, whether it uses them or not."""
     if series not in {service.series for service in floor.centre.services.values()} or not 1 <= size <= BLOCK_MOST:
         raise Refused("bad_request", "Không cấp được dải số này", 400)
-    last = _advance(floor, series, size)
+    last = RESERVE.start - 1 + _advance(floor, series, "leased", size)
+    if last not in RESERVE:
+        raise Refused("used_up", "Đã hết dải số dự phòng trong ngày")
     block = secrets.token_urlsafe(12)
     floor.tx.run(
         "INSERT INTO block (id, centre, kiosk, day, series, first, last, leased_at)"
@@ -245,15 +252,20 @@ def _is_urgent(centre: Centre, group: str) -> bool:
     return bool(group)
 
 
-def _advance(floor: Floor, series: str, by: int) -> int:
-    """The last number of the day's series after so many more."""
+def _next_number(floor: Floor, series: str) -> int:
+    last = _advance(floor, series, "last", 1)
+    return last if last < RESERVE.start else last + len(RESERVE)
+
+
+def _advance(floor: Floor, series: str, count: Literal["last", "leased"], by: int) -> int:
+    """How many of the day's series were given out, or leased, after so many more."""
     row = floor.tx.one(
-        "INSERT INTO series (centre, day, series, last) VALUES (:centre, :day, :series, :by)"
-        " ON CONFLICT (centre, day, series) DO UPDATE SET last = series.last + :by RETURNING last",
+        f"INSERT INTO series (centre, day, series, {count}) VALUES (:centre, :day, :series, :by)"  # noqa: S608
+        f" ON CONFLICT (centre, day, series) DO UPDATE SET {count} = series.{count} + :by RETURNING {count} AS reached",
         centre=floor.centre.id, day=floor.day, series=series, by=by,
     )  # fmt: skip
     assert row is not None
-    return int(row["last"])
+    return int(row["reached"])
 
 
 _NAMES = (
@@ -263,6 +275,12 @@ _NAMES = (
 )  # fmt: skip
 _PLACES = ", ".join(f":{name}" for name in _NAMES)
 _INSERT = f"INSERT INTO ticket ({', '.join(_NAMES)}) VALUES ({_PLACES})"  # noqa: S608  # our own columns
+LAST_SINCE = (
+    "SELECT max(since) AS since FROM ticket WHERE centre = :centre AND day = :day AND service > ''"  # noqa: S608
+    f" AND appointment = 0 AND {LINE} AND since >= :since"
+)
+"""Whose wait began last, if not before `:since`: after the clock was set back. Whoever comes counts as no earlier."""
+_JOIN = _INSERT.replace(":since,", f"coalesce(({LAST_SINCE}), :since),")
 
 
 def _columns(floor: Floor, ticket: str, place: int, service: Service, n: int, group: str) -> Json:

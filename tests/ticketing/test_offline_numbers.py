@@ -23,6 +23,7 @@ from kiosk_queue import client as client_module
 from kiosk_queue import offline
 from kiosk_queue.client import QueueClient
 from kiosk_queue.offline import Ledger
+from morning import MORNING
 from waiting import until
 
 BIRTH = Service("khai-sinh", Text("Đăng ký khai sinh", "Birth registration"), "HT")
@@ -39,7 +40,7 @@ def attentive(monkeypatch) -> None:
 def make(running, folder: Path, url: str = "", clock=None, size: int = 10, timeout: float = 2.0) -> QueueClient:
     (folder / "token").write_text(running.token("kiosk", "K01"))
     settings = QueueSettings(url=url or running.url, token_file=folder / "token", timeout=timeout, offline_numbers=size)
-    return QueueClient(settings, KioskSettings(id="K01", state=folder / "state"), clock)
+    return QueueClient(settings, KioskSettings(id="K01", state=folder / "state"), clock or MORNING)
 
 
 def tickets(running, columns: str = "series, n, state, paper") -> list[dict]:
@@ -67,7 +68,7 @@ async def test_the_citizen_notices_nothing_but_a_missing_estimate(running, tmp_p
         assert await client.groups() == before
         first = await client.issue(BIRTH, ELDERLY, "visit-1-ticket")
         second = await client.issue(BIRTH, None, "visit-2-ticket")
-        assert (first.number, second.number) == ("HT-001", "HT-002")
+        assert (first.number, second.number) == ("HT-501", "HT-502")
         assert (first.ahead, first.service, first.priority) == (None, BIRTH.name, ELDERLY.name)
         assert first.centre == Text("Trung tâm thử nghiệm", "Test centre")
         assert first.url == f"http://queue.test/t/{first.id}"
@@ -81,12 +82,12 @@ async def test_the_citizen_notices_nothing_but_a_missing_estimate(running, tmp_p
         assert await client.issue(BIRTH, ELDERLY, "visit-1-ticket") == first, "the key still gives the same number"
     kept = tickets(running, "id, n, state, paper, urgent, channel")
     assert [(t["id"], t["n"], t["state"], t["paper"]) for t in kept] == [
-        (first.id, 1, "waiting", "printed"),
-        (second.id, 2, "waiting", "failed"),
+        (first.id, 501, "waiting", "printed"),
+        (second.id, 502, "waiting", "failed"),
     ]
     assert [(t["urgent"], t["channel"]) for t in kept] == [(1, "kiosk"), (0, "kiosk")]
     assert running.api("GET", f"/tickets/{first.id}").json()["url"] == first.url
-    assert running.counter("1").next()["number"] == "HT-001", "whoever came first is called first"
+    assert running.counter("1").next()["number"] == "HT-501", "whoever came first is called first"
 
 
 def test_a_slip_without_an_estimate_says_nothing_about_waiting() -> None:
@@ -121,7 +122,7 @@ async def test_a_kiosk_that_starts_without_its_server_has_the_numbers_of_before(
     running.stop()
     async with make(running, tmp_path) as client:
         assert [group.id for group in await client.groups()] == ["hotich", "datdai"]
-        assert (await client.issue(LAND, None, "visit-1-ticket")).number == "DD-001"
+        assert (await client.issue(LAND, None, "visit-1-ticket")).number == "DD-501"
 
 
 async def test_a_kiosk_whose_token_was_revoked_gives_out_nothing(running, tmp_path) -> None:
@@ -137,7 +138,7 @@ async def test_a_kiosk_whose_token_was_revoked_gives_out_nothing(running, tmp_pa
 async def test_the_block_is_renewed_when_half_of_it_is_used(running, tmp_path) -> None:
     async with make(running, tmp_path, size=4) as client:
         await ready(running)
-        assert blocks(running) == [("DD", 1, 4), ("HT", 1, 4)]
+        assert blocks(running) == [("DD", 501, 504), ("HT", 501, 504)]
         given = []
         for outage in range(2):
             running.stop()
@@ -147,8 +148,18 @@ async def test_the_block_is_renewed_when_half_of_it_is_used(running, tmp_path) -
             running.start()
             await until(lambda: client.status.level is Level.READY)
         await until(lambda: len(blocks(running)) == 3)
-    assert given == ["HT-001", "HT-002", "HT-003", "HT-004"]
-    assert blocks(running) == [("DD", 1, 4), ("HT", 1, 4), ("HT", 5, 8)]
+    assert given == ["HT-501", "HT-502", "HT-503", "HT-504"]
+    assert blocks(running) == [("DD", 501, 504), ("HT", 501, 504), ("HT", 505, 508)]
+
+
+def test_numbers_of_the_line_go_on_behind_the_reserve(running) -> None:
+    running.issue()
+    running.desk.do("centre", lambda floor: {"rows": floor.tx.run("UPDATE series SET last = 499")}).result()
+    assert [running.issue()["number"] for _ in range(2)] == ["HT-500", "HT-2001"]
+    running.desk.do("centre", lambda floor: {"rows": floor.tx.run("UPDATE series SET leased = 1499")}).result()
+    lease = {"series": "HT", "size": 1}
+    assert running.api("POST", "/blocks", lease).json()["last"] == 2000
+    assert running.api("POST", "/blocks", lease).json()["reason"] == "used_up"
 
 
 async def test_a_new_business_day_brings_a_new_block(running_by_hand, hands, tmp_path) -> None:
@@ -159,7 +170,7 @@ async def test_a_new_business_day_brings_a_new_block(running_by_hand, hands, tmp
         await until(lambda: len(blocks(running)) == 4)
         await asyncio.sleep(0.1)
         running.stop()
-        assert (await client.issue(BIRTH, None, "visit-1-ticket")).number == "HT-001", "of the new day"
+        assert (await client.issue(BIRTH, None, "visit-1-ticket")).number == "HT-501", "of the new day"
         hands.turn(days=1)
         answer = await client.issue(BIRTH, None, "visit-2-ticket")
         assert isinstance(answer, Failure), "numbers of yesterday are nobody's today"
@@ -176,9 +187,9 @@ async def test_a_lost_answer_to_a_lease_costs_no_numbers(running, tmp_path) -> N
         centre = await client._ask("GET", "/centre")
         await client._reserve.use(lambda ledger: ledger.remember("centre", centre), None)
         await wire.act("lose_reply")
-        assert not await client._lease(services["day"], "HT", datetime.now(UTC))
-        assert await client._lease(services["day"], "HT", datetime.now(UTC))
-        assert blocks(running) == [("HT", 1, 10)]
+        assert not await client._lease(services["day"], "HT", MORNING.now())
+        assert await client._lease(services["day"], "HT", MORNING.now())
+        assert blocks(running) == [("HT", 501, 510)]
         assert await client._left() == {"HT": 10}
     finally:
         await client.stop()
@@ -190,7 +201,7 @@ async def test_a_kiosk_with_a_new_disk_never_gets_a_block_that_it_has_used(runni
         (tmp_path / disk).mkdir()
         async with make(running, tmp_path / disk):
             await until(lambda disk=disk: len(blocks(running)) == (2 if disk == "one" else 4))
-    assert blocks(running) == [("DD", 1, 10), ("DD", 11, 20), ("HT", 1, 10), ("HT", 11, 20)]
+    assert blocks(running) == [("DD", 501, 510), ("DD", 511, 520), ("HT", 501, 510), ("HT", 511, 520)]
 
 
 async def test_a_number_taken_just_before_the_line_broke_does_not_become_two(running, tmp_path) -> None:
@@ -209,13 +220,13 @@ async def test_a_number_taken_just_before_the_line_broke_does_not_become_two(run
             wire._server.close()  # nothing new gets through, what is on its way does
             ticket = await issuing
             await wire.act("cut")
-            assert (ticket.number, ticket.ahead) == ("HT-001", None)
+            assert (ticket.number, ticket.ahead) == ("HT-501", None)
             await client.printed(ticket, True)
-            assert [(t["n"], t["state"]) for t in tickets(running)] == [(11, "reserved")]
+            assert [(t["n"], t["state"]) for t in tickets(running)] == [(1, "reserved")]
             await wire.act("mend")
             await client.start()
             await until(lambda: len(tickets(running)) == 2)
-        assert [(t["n"], t["state"]) for t in tickets(running)] == [(11, "void"), (1, "waiting")]
+        assert [(t["n"], t["state"]) for t in tickets(running)] == [(1, "void"), (501, "waiting")]
     finally:
         await wire.stop()
 
@@ -224,14 +235,14 @@ async def test_a_request_that_arrives_after_all_finds_its_key_used_up(running) -
     lease = running.api("POST", "/blocks", {"series": "HT", "size": 2}, name="K01").json()
     given = {
         "id": "chosen-by-the-kiosk", "block": lease["block"], "n": lease["first"], "service": "khai-sinh",
-        "issued_at": datetime.now(UTC).isoformat(), "instead_of": "visit-1-ticket",
+        "issued_at": MORNING.now().isoformat(), "instead_of": "visit-1-ticket",
     }  # fmt: skip
     assert running.api("POST", "/tickets/reconcile", given, name="K01").status_code == 200
     order = {"service": "khai-sinh", "group": "", "channel": "kiosk"}
     late = running.api("POST", "/tickets", order, key="visit-1-ticket", name="K01")
     assert (late.status_code, late.json()["reason"]) == (422, "key_reused")
-    assert running.api("POST", "/tickets/reconcile", given, name="K01").json()["number"] == "HT-001"
-    assert [(t["n"], t["state"]) for t in tickets(running)] == [(1, "waiting")]
+    assert running.api("POST", "/tickets/reconcile", given, name="K01").json()["number"] == "HT-501"
+    assert [(t["n"], t["state"]) for t in tickets(running)] == [(501, "waiting")]
     other = running.api("POST", "/tickets", order, key="visit-1-ticket", name="K02")
     assert other.status_code == 201, "another kiosk's keys are its own"
 
@@ -243,10 +254,10 @@ async def test_a_number_that_was_called_stays_although_its_answer_was_lost(runni
     running.counter("1").next()
     given = {
         "id": "chosen-by-the-kiosk", "block": lease["block"], "n": lease["first"], "service": "khai-sinh",
-        "issued_at": datetime.now(UTC).isoformat(), "instead_of": "visit-1-ticket",
+        "issued_at": MORNING.now().isoformat(), "instead_of": "visit-1-ticket",
     }  # fmt: skip
     assert running.api("POST", "/tickets/reconcile", given, name="K01").status_code == 200
-    assert [(t["n"], t["state"]) for t in tickets(running)] == [(1, "called"), (2, "waiting")]
+    assert [(t["n"], t["state"]) for t in tickets(running)] == [(1, "called"), (501, "waiting")]
 
 
 async def test_a_slip_nobody_told_of_counts_as_unprinted_until_it_is(running, tmp_path, monkeypatch) -> None:
@@ -270,11 +281,11 @@ async def test_a_number_that_the_server_never_takes_does_not_hold_up_the_others(
         for visit in range(2):
             await client.printed(await client.issue(BIRTH, None, f"visit-{visit}-ticket"), True)
         with contextlib.closing(sqlite.connect(tmp_path / "state" / "queue-numbers.db")) as file:
-            file.execute("UPDATE given SET service = 'gone' WHERE n = 1")
+            file.execute("UPDATE given SET service = 'gone' WHERE n = 501")
             file.commit()
         running.start()
-        await until(lambda: [t["n"] for t in tickets(running)] == [2])
-    assert "does not take number HT-001" in caplog.text
+        await until(lambda: [t["n"] for t in tickets(running)] == [502])
+    assert "does not take number HT-501" in caplog.text
 
 
 async def test_a_broken_file_costs_the_reserve_and_not_the_numbers_of_the_server(running, tmp_path) -> None:

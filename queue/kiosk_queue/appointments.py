@@ -122,10 +122,10 @@ def check_in(floor: Floor, token: str, group: str = "", estimate: line.Estimator
     if row["state"] == "kept":
         known = floor.ticket(row["ticket"])
         return line.ticket_json(floor.centre, known, _ahead(floor, known)) | _told(floor.centre, row, known)
-    slot, rule = from_iso(row["slot"]), floor.centre.rule
-    if floor.now < slot - timedelta(minutes=rule.early_minutes):
-        raise Refused("too_early", f"Bạn đến sớm. Mời quay lại {_when_to_come(floor, slot)}.")
-    late = floor.now > slot + timedelta(minutes=rule.late_minutes)
+    in_time = _in_time(floor.centre, row, floor.now)
+    if in_time == "early":
+        raise Refused("too_early", f"Bạn đến sớm. Mời quay lại {_when_to_come(floor, row)}.")
+    late = in_time == "late"
     ticket = line.issue(
         floor, row["service"], group, "kiosk",
         estimate=estimate if late else None, appointment="" if late else row["slot"],
@@ -158,7 +158,35 @@ def appointment(view: View, token: str) -> Json | None:
     }
 
 
+def standing(view: View, token: str) -> Json | None:
+    """An appointment as a kiosk keeps it: `standing` is what `check_in` would make of it now."""
+    row = view.tx.one("SELECT * FROM appointment WHERE id = :id AND centre = :centre", id=token, centre=view.centre.id)
+    if row is None:
+        return None
+    service = view.centre.services.get(row["service"])
+    return {
+        "id": token,
+        "service": row["service"],
+        "service_name": text_json(service.name) if service else {"vi": row["service"], "en": row["service"]},
+        "at": row["slot"],
+        "opens": utc_iso(_opens(view.centre, row)),
+        "standing": _in_time(view.centre, row, view.now) if row["state"] == "booked" else row["state"],
+    }
+
+
 # --- inside ---
+
+
+def _opens(centre: Centre, row: Row) -> datetime:
+    """From when on it gives a number."""
+    return from_iso(row["slot"]) - timedelta(minutes=centre.rule.early_minutes)
+
+
+def _in_time(centre: Centre, row: Row, now: datetime) -> str:
+    """`early`, `due` or `late`."""
+    if now < _opens(centre, row):
+        return "early"
+    return "late" if now > from_iso(row["slot"]) + timedelta(minutes=centre.rule.late_minutes) else "due"
 
 
 def _row_of(floor: Floor, token: str) -> Row:
@@ -216,8 +244,8 @@ def _ahead(floor: Floor, ticket: Row) -> int:
     )
 
 
-def _when_to_come(floor: Floor, slot: datetime) -> str:
-    come = _local(floor.centre, slot - timedelta(minutes=floor.centre.rule.early_minutes))
+def _when_to_come(floor: Floor, row: Row) -> str:
+    come = _local(floor.centre, _opens(floor.centre, row))
     if come.date() == _local(floor.centre, floor.now).date():
         return f"từ {come:%H:%M}"
     return f"từ {come:%H:%M} ngày {come:%d/%m/%Y}"

@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import requests
 
+from kiosk.appointment import Appointment, AppointmentCode, Standing
 from kiosk.catalogue import Group, PriorityGroup, Service
 from kiosk.clock import Clock, SystemClock, business_day, from_iso
 from kiosk.config import KioskSettings, QueueSettings, require, secret
@@ -30,15 +32,23 @@ API = "/api/v1"
 LARGEST_ANSWER = 512 * 1024
 WATCH_SECONDS = 5.0
 """How soon a server that went away or came back is noticed when nobody uses it."""
+LOOK_SECONDS = 1.0
+"""How soon it is noticed that somebody has answered a call for staff."""
 LARGEST_BLOCK = 50
 """Numbers that the server leases at once at most."""
 
 Json = dict[str, Any]
 
 _WRONG_TOKEN = Failure(Reason.QUEUE_REFUSED, "HTTP 401: the server does not know this kiosk's token")
+_NOT_THERE = Failure(Reason.QUEUE_REFUSED, "HTTP 404")
 _NO_ANSWER = Failure(Reason.QUEUE_UNREACHABLE, "no answer in time")
 _NEVER = (Failure(Reason.QUEUE_REFUSED, "HTTP 400"), Failure(Reason.QUEUE_REFUSED, "HTTP 422"))
 """What the server says of a number that it will not take however often it is told."""
+
+
+_REASONS = {"service_closed": Reason.SERVICE_CLOSED, "cancelled": Reason.APPOINTMENT_CANCELLED}
+"""Refusals that a citizen can do something about."""
+_ENDED = ("completed", "no_show", "void")
 
 
 class QueueClient(Published):
@@ -54,6 +64,7 @@ class QueueClient(Published):
         self._block_size = min(settings.offline_numbers, LARGEST_BLOCK)
         self._reserve = Reserve(kiosk.state)
         self._away = False
+        self._call: int | None = None
         self._unreported: dict[str, bool] = {}
         self._watch: asyncio.Task[None] | None = None
 
@@ -116,6 +127,40 @@ class QueueClient(Published):
             return answer
         return await self._issue_here(service, priority, key) or answer
 
+    async def appointment(self, code: AppointmentCode) -> Appointment | Failure:
+        """The appointment behind a scanned code; a Failure (APPOINTMENT_…) if there is none to be kept here."""
+        answer = await self._ask("GET", f"/appointments/{code.token}")
+        if answer == _NOT_THERE:
+            elsewhere = await self._elsewhere(code)
+            return Failure(Reason.APPOINTMENT_ELSEWHERE if elsewhere else Reason.APPOINTMENT_UNKNOWN)
+        if isinstance(answer, Failure):
+            return _unchecked(answer)
+        if answer.get("standing") == "cancelled":
+            return Failure(Reason.APPOINTMENT_CANCELLED)
+        try:
+            return _appointment(answer)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return Failure(Reason.QUEUE_REFUSED, "appointment answer not understood")
+
+    async def check_in(self, appointment: Appointment, priority: PriorityGroup | None, key: str) -> Ticket | Failure:
+        """The number of an appointment, the same one however often it is asked for; never out of the reserve."""
+        path, order = f"/appointments/{appointment.token}/check-in", {"group": priority.id if priority else ""}
+        answer = await self._ask("POST", path, order, key)
+        if isinstance(answer, Failure) and answer.reason is Reason.QUEUE_UNREACHABLE:
+            answer = await self._ask("POST", path, order, key)
+        if isinstance(answer, Failure):
+            return _unchecked(answer)
+        try:
+            return _kept(answer, appointment)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return Failure(Reason.QUEUE_REFUSED, "ticket answer not understood")
+
+    async def _elsewhere(self, code: AppointmentCode) -> bool:
+        """Whether a code that this centre does not know leads to the pages of another one."""
+        centre = await self._ask("GET", "/centre")
+        ours = "" if isinstance(centre, Failure) else str(centre.get("ticket_url", ""))
+        return bool(ours) and code.address != ours.removesuffix("t/") + "a/"
+
     async def printed(self, ticket: Ticket, on_paper: bool) -> None:
         """Report whether the slip came out; a report that cannot be delivered follows when the server is back."""
         if await self._reserve.use(lambda ledger: ledger.report(ticket.id, printed=on_paper), default=False):
@@ -139,7 +184,16 @@ class QueueClient(Published):
     async def call_staff(self) -> Failure | None:
         """Ask for a person at this kiosk."""
         answer = await self._ask("POST", "/staff-calls", {"kiosk": self._kiosk.id})
+        self._call = None if isinstance(answer, Failure) else answer.get("call")
         return answer if isinstance(answer, Failure) else None
+
+    async def staff_coming(self) -> None:
+        """Return when somebody has answered the last call; waits as long as it takes."""
+        while True:
+            answer = await self._ask("GET", f"/staff-calls/{self._call}")
+            if not isinstance(answer, Failure) and answer.get("answered_at"):
+                return
+            await asyncio.sleep(LOOK_SECONDS)
 
     # --- numbers, from there and from here ---
 
@@ -353,8 +407,8 @@ def _understood(status: int, data: bytes) -> Json | Failure:
         return answer
     if status == 401:
         return _WRONG_TOKEN
-    if answer.get("reason") == "service_closed":
-        return Failure(Reason.SERVICE_CLOSED)
+    if answer.get("reason") in _REASONS:
+        return Failure(_REASONS[answer["reason"]])
     reason = Reason.QUEUE_UNREACHABLE if status >= 500 else Reason.QUEUE_REFUSED
     return Failure(reason, f"HTTP {status}")
 
@@ -412,3 +466,30 @@ def _ticket(raw: Json) -> Ticket:
         priority=_text(raw["group_name"]) if raw["group_name"] else None,
         wait=told_range(float(raw["wait"]["low"]), float(raw["wait"]["high"])) if raw["wait"] else None,
     )
+
+
+def _appointment(raw: Json) -> Appointment:
+    return Appointment(
+        token=str(raw["id"]),
+        service=_text(raw["service_name"]),
+        at=from_iso(raw["at"]),
+        opens=from_iso(raw["opens"]),
+        standing=Standing(raw["standing"]),
+    )
+
+
+def _kept(raw: Json, appointment: Appointment) -> Ticket | Failure:
+    """The ticket of an appointment; a number that was called and ended is none any more."""
+    if raw["state"] in _ENDED:
+        return Failure(Reason.APPOINTMENT_USED)
+    ticket = _ticket(raw)
+    if raw["state"] in ("called", "serving"):
+        ticket = replace(ticket, ahead=None, wait=None)
+    standing = Standing.LATE if raw["appointment"]["late"] else Standing.DUE
+    return replace(ticket, appointment=replace(appointment, standing=standing))
+
+
+def _unchecked(failure: Failure) -> Failure:
+    """Without the server nobody can tell what an appointment is worth."""
+    unreachable = failure.reason is Reason.QUEUE_UNREACHABLE
+    return Failure(Reason.APPOINTMENT_UNCHECKED, failure.detail) if unreachable else failure

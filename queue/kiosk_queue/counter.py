@@ -4,13 +4,14 @@ Who acts is known by a session; a counter belongs to one session at a time, and 
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 
-from kiosk.clock import from_iso
+from kiosk.clock import from_iso, utc_iso
 from kiosk_queue import rules
 from kiosk_queue.floor import LINE, Floor, Refused, number_of
+from kiosk_queue.line import LAST_SINCE
 from kiosk_queue.model import Centre, Json
 from kiosk_queue.storage.store import Row, Tx
 
@@ -106,11 +107,13 @@ def beat(floor: Floor, who: Officer) -> Json:
 def call_next(floor: Floor, who: Officer, current: str | None = None, *, check_current: bool = False) -> Json:
     """Call who is next by the rule and complete the number that was at the counter. Nobody waits: `ticket` is null.
 
-    With `check_current` nothing is done unless `current` is the number that is there: what the officer saw.
+    The officer is whoever opened the counter. With `check_current` nothing is done unless `current` is the number that
+    is there: what the officer saw.
     """
     held = floor.tx.one(_HELD, centre=floor.centre.id, counter=who.counter)
     if held is None or held["lease"] != who.session:
         raise _taken()
+    who = replace(who, name=held["lessee"])
     if held["pausing"]:
         raise Refused("paused", "Quầy đang tạm nghỉ. Hãy mở lại trước khi gọi.")
     if check_current and held["id"] != current:
@@ -217,13 +220,21 @@ def transfer(
     _stint(floor, row, "transferred")
     floor.change(
         ticket, state="waiting", counter=None, service=service, for_counter=counter, for_officer=officer,
-        goes_first=int(position == "first"), since=floor.at if position == "last" else row["since"], appointment=0,
+        goes_first=int(position == "first"), since=_last(floor) if position == "last" else row["since"], appointment=0,
     )  # fmt: skip
     floor.event(
         "transferred", ticket, who.counter, who.name, number=number_of(row), service=service, to_counter=counter,
         to_officer=officer, position=position, before=before,
     )  # fmt: skip
     return {"ticket": ticket, "state": "waiting", "service": service}
+
+
+def _last(floor: Floor) -> str:
+    """From when the wait of somebody counts who goes to the end of the line."""
+    row = floor.tx.one(LAST_SINCE, centre=floor.centre.id, day=floor.day, since=floor.at)
+    if row is None or row["since"] is None:
+        return floor.at
+    return utc_iso(from_iso(row["since"]) + timedelta(milliseconds=1))
 
 
 def undo_transfer(floor: Floor, who: Officer, ticket: str) -> Json:
@@ -343,12 +354,15 @@ def _head_rows(tx: Tx, centre: Centre, day: str, counter: str, officer: str) -> 
     return tx.all(_heads_of(len(skills)), centre=centre.id, day=day, counter=counter, officer=officer, **names)
 
 
+_RANKED = "h.id, h.series, h.n, h.place, h.service, h.urgent, h.since, h.appointment, h.goes_first"
+
+
 @lru_cache(maxsize=64)
 def _heads_of(skills: int) -> str:
     """The classes that wait, then the first of each by index. Without skills: of any service, offered still or not."""
     wanted = f"IN ({', '.join(f':s{n}' for n in range(skills))})" if skills else "> ''"
     return (
-        f"SELECT h.* FROM (SELECT DISTINCT service, urgent, appointment FROM ticket"  # noqa: S608  # our own names
+        f"SELECT {_RANKED} FROM (SELECT DISTINCT service, urgent, appointment FROM ticket"  # noqa: S608  # our own names
         f" WHERE centre = :centre AND day = :day AND {LINE} AND service {wanted}) k"
         f" JOIN ticket h ON h.id = (SELECT id FROM ticket WHERE centre = :centre AND day = :day AND {LINE}"
         " AND service = k.service AND urgent = k.urgent AND appointment = k.appointment"
@@ -435,8 +449,9 @@ def _stint(floor: Floor, row: Row, outcome: str) -> int:
 
 
 _HELD = (
-    "SELECT d.session AS lease, d.paused AS pausing, t.* FROM desk d LEFT JOIN ticket t ON t.centre = d.centre"
-    " AND t.counter = d.counter AND t.state IN ('called', 'serving') WHERE d.centre = :centre AND d.counter = :counter"
+    "SELECT d.session AS lease, d.officer AS lessee, d.paused AS pausing, t.* FROM desk d"
+    " LEFT JOIN ticket t ON t.centre = d.centre AND t.counter = d.counter AND t.state IN ('called', 'serving')"
+    " WHERE d.centre = :centre AND d.counter = :counter"
 )
 _OWN = (
     "SELECT d.session AS lease, t.* FROM desk d LEFT JOIN ticket t ON t.centre = d.centre AND t.id = :ticket"

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from kiosk.appointment import Appointment, AppointmentCode
 from kiosk.catalogue import Catalogue, Group, PriorityGroup, Service, load
 from kiosk.citizen import AccessKey, Citizen, IdentityGrade
 from kiosk.dossier import Document, DocumentLabel, Dossier, DossierState, Page
@@ -130,6 +131,7 @@ class PlainScanner(Thing):
         self.codes: list[str] = []
 
     async def next_code(self) -> str:
+        await asyncio.sleep(0.001)  # a hand with a code is slower than an answer of the script
         if not self.codes:
             await asyncio.Event().wait()
         return self.codes.pop(0)
@@ -167,7 +169,10 @@ class PlainQueue(Thing):
         self.keys: list[str] = []
         self.paper: list[bool] = []
         self.staff_calls = 0
+        self.coming = asyncio.Event()
         self.reprints: list[Ticket] = []
+        self.appointments: dict[str, Appointment | Failure] = {}
+        self.lost_check_ins = 0
         self.slow = asyncio.Event()
         self.slow.set()
 
@@ -190,6 +195,26 @@ class PlainQueue(Thing):
             priority.name if priority else None,
         )
 
+    async def appointment(self, code: AppointmentCode) -> Appointment | Failure:
+        return self.failures.pop(0) if self.failures else self.appointments[code.token]
+
+    async def check_in(self, appointment: Appointment, priority: PriorityGroup | None, key: str) -> Ticket | Failure:
+        self.keys.append(key)
+        if self.lost_check_ins:
+            self.lost_check_ins -= 1
+            return Failure(Reason.APPOINTMENT_UNCHECKED)
+        return Ticket(
+            "t7",
+            "HT-007",
+            appointment.service,
+            self.catalogue.centre,
+            datetime(2026, 11, 23, 1, 5, tzinfo=UTC),
+            0,
+            "http://localhost/t/abd",
+            priority.name if priority else None,
+            appointment=appointment,
+        )
+
     async def printed(self, ticket: Ticket, on_paper: bool) -> None:
         self.paper.append(on_paper)
 
@@ -199,6 +224,9 @@ class PlainQueue(Thing):
     async def call_staff(self) -> Failure | None:
         self.staff_calls += 1
         return None
+
+    async def staff_coming(self) -> None:
+        await self.coming.wait()
 
 
 @dataclass

@@ -22,6 +22,7 @@ from kiosk_queue.api import devices
 from kiosk_queue.floor import Desk, add_centre
 from kiosk_queue.model import from_catalogue
 from kiosk_queue.storage.store import Store, open_store
+from morning import MORNING
 
 ROOT = Path(__file__).parents[2]
 CENTRE = "centre"
@@ -121,7 +122,7 @@ def desk(store: Store, hands: Hands) -> Desk:
 
 @dataclass
 class Running:
-    """A server on a real port, in a thread. `clock`: a Hands, or None for the real time."""
+    """A server on a real port, in a thread. `clock`: a Hands, or None for a morning that goes on by itself."""
 
     settings: QueueServerSettings
     clock: object = None
@@ -144,7 +145,7 @@ class Running:
     def start(self) -> "Running":
         listener = server._listening(replace(self.settings, port=self.port))
         self.port = listener.getsockname()[1]
-        self.app = server.create_app(self.settings, self.clock)
+        self.app = server.create_app(self.settings, self.clock or MORNING)
         self._server = server._Server(self.app)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
         self._thread.start()
@@ -228,7 +229,7 @@ class AtCounter:
 
 @pytest.fixture
 def running(settings: QueueServerSettings) -> Iterator[Running]:
-    """A server on the real clock."""
+    """A server on a clock that goes by itself."""
     running = Running(settings).start()
     yield running
     running.stop()
@@ -294,7 +295,10 @@ def until(condition: Callable[[], object], seconds: float = 10.0) -> object:
 
 def program(code: str, *arguments: str) -> subprocess.Popen:
     """A Python process of its own that can import the tree."""
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'queue'}"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "queue", ROOT / "tests" / "support"))),
+    }
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

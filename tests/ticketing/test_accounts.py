@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from kiosk_queue.floor import Refused
-from kiosk_queue.staff import accounts, sign_in
+from kiosk_queue.staff import accounts, attempts
 
 CENTRE = "centre"
 PASSWORD = "mật khẩu dài của Lan"
@@ -105,7 +105,7 @@ def test_passwords_and_tokens_are_stored_as_hashes_only(site) -> None:
 
 
 def test_guessing_is_slowed_for_the_name_but_not_for_other_names(site) -> None:
-    for _ in range(sign_in.BY_NAME.free):
+    for _ in range(attempts.BY_NAME.free):
         assert enter(site, "admin", "wrong password").status_code == 401
     blocked = enter(site, "admin")
     assert blocked.status_code == 429
@@ -113,21 +113,54 @@ def test_guessing_is_slowed_for_the_name_but_not_for_other_names(site) -> None:
     assert enter(site, "somebody-else").status_code == 401, "other names are not held up"
 
 
-def test_the_wait_doubles_up_to_a_limit_and_is_forgotten() -> None:
-    now = [100.0]
-    attempts = sign_in.Attempts(sign_in.Patience(2, 30), lambda: now[0])
-    waits = []
-    for _ in range(9):
-        attempts.begin("a")
-        waits.append(attempts.wait("a"))
-    assert waits == [0, 4, 8, 16, 30, 30, 30, 30, 30]
-    attempts.fitted("a", forget=True)
-    assert attempts.wait("a") == 0
-    attempts.begin("b")
-    attempts.begin("b")
-    now[0] += sign_in.FORGET_SECONDS
-    attempts.begin("b")
-    assert attempts.wait("b") == 0
+def test_the_wait_doubles_up_to_a_limit_and_is_forgotten(desk, hands, monkeypatch) -> None:
+    monkeypatch.setattr(attempts, "BY_NAME", attempts.Patience(2, 30))
+
+    def attempt(name: str) -> int:
+        """An attempt as soon as it is allowed; how long that took."""
+        try:
+            desk.do(CENTRE, lambda floor: attempts.begin(floor, f"192.0.2.{name}", name)).result()
+        except attempts.TooSoon as told:
+            hands.turn(seconds=told.seconds - 1)
+            assert attempt(name) == 0
+            return told.seconds - 1
+        return 0
+
+    assert [attempt("1") for _ in range(9)] == [0, 0, 4, 8, 16, 30, 30, 30, 30]
+    assert desk.do(CENTRE, lambda floor: attempts.fitted(floor, "192.0.2.1", "1") or {}).result() == {}
+    assert [attempt("1") for _ in range(2)] == [0, 0]
+    assert [attempt("2") for _ in range(2)] == [0, 0]
+    hands.turn(minutes=16)
+    assert attempt("2") == 0, "forgotten"
+
+
+def test_a_clock_set_back_makes_nobody_wait_longer(desk, hands) -> None:
+    for _ in range(attempts.BY_NAME.free):
+        desk.do(CENTRE, lambda floor: attempts.begin(floor, "192.0.2.1", "lan")).result()
+    hands.turn(days=-1)
+    with pytest.raises(attempts.TooSoon) as told:
+        desk.do(CENTRE, lambda floor: attempts.begin(floor, "192.0.2.1", "lan")).result()
+    assert told.value.seconds <= attempts.FIRST_WAIT + 1
+
+
+def test_two_servers_over_one_database_count_the_same_failures(site, helpers, settings, hands) -> None:
+    other = helpers.Running(settings, hands).start()
+    try:
+        for n in range(attempts.BY_NAME.free):
+            assert enter((site, other)[n % 2], "admin", "wrong password").status_code == 401
+        assert [enter(server, "admin").status_code for server in (site, other)] == [429, 429]
+        hands.turn(minutes=2)
+        assert enter(other, "admin").status_code == 303
+        assert enter(site, "admin", "wrong password").status_code == 401, "forgotten here, too"
+    finally:
+        other.stop()
+
+
+def test_neither_names_nor_addresses_of_failures_are_stored_in_plain_text(site) -> None:
+    enter(site, "my-password-by-mistake", "wrong password")
+    rows = site.desk.store.read(lambda tx: [dict(row) for row in tx.all("SELECT * FROM sign_in_failure")]).result()
+    assert len(rows) == 2
+    assert "my-password" not in str(rows) and "127.0.0.1" not in str(rows)
 
 
 def test_a_session_ends_after_twelve_hours_of_rest_but_not_in_use(site, hands) -> None:

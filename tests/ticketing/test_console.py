@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from accessibility import barriers, contrast
 from kiosk.text import Text
 from kiosk_queue import counter, line
 from kiosk_queue.counter import Officer
@@ -386,6 +387,7 @@ def test_every_state_is_legible_named_and_within_the_screen(hall: Hall, size: tu
     _looks_right(page)
     page.keyboard.press("n")
     expect(page.locator("#serving")).to_be_visible()
+    assert contrast(page, "#number") >= 7
     _looks_right(page)
     for key, dialog in (("t", "transfer"), ("/", "pick"), ("u", "group"), ("g", "note"), ("p", "pause"), ("?", "help")):
         page.keyboard.press(key)
@@ -405,7 +407,8 @@ def test_every_state_is_legible_named_and_within_the_screen(hall: Hall, size: tu
 
 
 def _looks_right(page: Page) -> None:
-    for wrong in ("illegible", "nameless", "outside", "spilling"):
+    assert barriers(page) == []
+    for wrong in ("outside", "spilling"):
         assert page.evaluate(f"({PROBES.rstrip().removesuffix(';')}).{wrong}()") == [], wrong
 
 

@@ -89,4 +89,4 @@ def test_answers_have_exactly_the_documented_members(running) -> None:
         known = msgspec.to_builtins(msgspec.convert(answer, shape))
         assert known == answer, name
     shapes = {s.__name__ for e in table() for s in e.answers.values() if s is not None}
-    assert shapes - set(seen) == {"Recalled", "CheckedIn"}
+    assert shapes - set(seen) == {"Recalled", "CheckedIn", "Appointment"}

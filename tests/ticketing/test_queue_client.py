@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 import re
 import socket
@@ -14,7 +15,9 @@ from kiosk.config import ConfigError, KioskSettings, QueueSettings
 from kiosk.health import Failure, Level, Reason
 from kiosk.text import Text
 from kiosk_queue import client as client_module
+from kiosk_queue import counter
 from kiosk_queue.client import QueueClient
+from kiosk_queue.counter import Officer
 from sync.keys import create_world
 from waiting import until
 
@@ -119,6 +122,20 @@ async def test_a_visit_with_the_real_server(running, client) -> None:
         assert await client.call_staff() is None
         assert (client.status.level, client.status.reason) == (Level.READY, Reason.OK)
     assert tickets(running) == [("HT-001", "printed")]
+
+
+async def test_the_kiosk_hears_that_an_officer_has_answered_its_call(running, client, monkeypatch) -> None:
+    monkeypatch.setattr(client_module, "LOOK_SECONDS", 0.02)
+    who = Officer("session", "1", "lan")
+    await client.call_staff()
+    coming = asyncio.create_task(client.staff_coming())
+    await asyncio.sleep(0.1)
+    assert not coming.done()
+    running.desk.do("centre", lambda floor: counter.open_counter(floor, who)).result()
+    sql = "SELECT id FROM staff_call"
+    call = running.desk.see("centre", lambda view: view.tx.one(sql)["id"]).result()
+    running.desk.do("centre", lambda floor: counter.answer_staff(floor, who, call)).result()
+    await asyncio.wait_for(coming, 5)
 
 
 async def test_service_that_closed(client) -> None:

@@ -57,9 +57,11 @@ SERVE = """
 import sys
 from pathlib import Path
 from kiosk.config import QueueServerSettings
-from kiosk_queue.server import serve
+from kiosk_queue import server
+from morning import Morning
+server.SystemClock = Morning
 f = Path(sys.argv[1])
-serve(QueueServerSettings(port=int(sys.argv[2]), public_url="http://queue.test", database=f / "queue.db",
+server.serve(QueueServerSettings(port=int(sys.argv[2]), public_url="http://queue.test", database=f / "queue.db",
       catalogue=f / "catalogue.toml", voice_folder=f / "voice"))
 """
 

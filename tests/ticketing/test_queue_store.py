@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from kiosk.clock import SystemClock
 from kiosk.config import ConfigError
 from kiosk.text import Text
 from kiosk_queue import counter, line
@@ -16,6 +15,7 @@ from kiosk_queue.floor import Desk, add_centre, change_settings
 from kiosk_queue.model import Centre, Counter, Service, ServiceGroup
 from kiosk_queue.storage import sqlite as sqlite_store
 from kiosk_queue.storage.store import open_store
+from morning import MORNING
 
 ROOT = Path(__file__).parents[2]
 WORDS = Text("Trung tâm", "Centre")
@@ -29,7 +29,7 @@ CENTRE = Centre(
 def desk(tmp_path):
     store = open_store(str(tmp_path / "queue.db"))
     add_centre(store, CENTRE)
-    yield Desk(store, SystemClock())
+    yield Desk(store, MORNING)
     store.close()
 
 
@@ -68,12 +68,12 @@ def test_a_database_of_another_version_is_refused(tmp_path, desk):
 
 TAKE = """
 import sys
-from kiosk.clock import SystemClock
 from kiosk_queue import line
 from kiosk_queue.floor import Desk
 from kiosk_queue.storage.store import open_store
+from morning import MORNING
 store = open_store(sys.argv[1])
-desk = Desk(store, SystemClock())
+desk = Desk(store, MORNING)
 for n in range(60):
     print(desk.do("hall", lambda floor: line.issue(floor, "khai-sinh"), f"{sys.argv[2]}-{n:06}").result()["number"])
 store.close()
@@ -81,7 +81,7 @@ store.close()
 
 
 def test_numbers_are_unique_even_from_two_processes_on_one_file(tmp_path, desk):
-    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'queue'}", "PATH": "/usr/bin"}
+    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'queue'}:{ROOT / 'tests' / 'support'}", "PATH": "/usr/bin"}
     both = [
         subprocess.Popen(
             [sys.executable, "-c", TAKE, str(tmp_path / "queue.db"), name],

@@ -11,7 +11,6 @@ from openpyxl import load_workbook
 import postgres
 from kiosk import catalogue
 from kiosk_queue import counter, line
-from kiosk_queue.api.devices import Devices
 from kiosk_queue.counter import Officer
 from kiosk_queue.floor import Desk, add_centre
 from kiosk_queue.forecast import Range
@@ -264,7 +263,7 @@ def test_postgresql_gives_the_same_figures(hall, hands, settings) -> None:
 
 
 def _everything(view):
-    book, board = Book(), Board(Book(), Devices(None)).seen(view)
+    book, board = Book(), Board(Book()).seen(view)
     tables = {name: table.rows(view=view, book=book, day=view.day) for name, table in export.TABLES.items()}
     stays = [{**row, "served": float(row["served"])} for row in settings_page.recent_stays(view)]
     events = audit_page(view, view.day, "lan", ("completed", "called"), None)

@@ -29,6 +29,8 @@ ROLES: tuple[Role, ...] = ("kiosk", "counter", "display")
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 STALE_SECONDS = 2.0
 """How long a revoked token may still work."""
+HEARD_SECONDS = 15.0
+"""How exactly it is known when a device last spoke."""
 UNKNOWN_SECONDS = 0.2
 """A token that is not known waits for a look that is at least so much later than the last one."""
 
@@ -103,9 +105,10 @@ class Devices:
     """The devices as this process knows them."""
 
     store: Store
+    now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
-    heard: dict[str, float] = field(default_factory=dict)
-    """Device → when it last spoke to this process."""
+    _heard: dict[str, float] = field(default_factory=dict)
+    """Device → when it was last written down that it spoke."""
     _known: dict[bytes, Device] = field(default_factory=dict)
     _read_at: float = float("-inf")
     _reading: "asyncio.Task[None] | None" = None
@@ -125,8 +128,21 @@ class Devices:
         device = self._known.get(digest)
         if device is None or not hmac.compare_digest(device.digest, digest):
             raise _unauthorized()
-        self.heard[device.id] = self.clock()
+        self._hear(device)
         return device
+
+    def _hear(self, device: Device) -> None:
+        """Write down, for every process and seldom, that it spoke; nobody waits, and the next word repairs it."""
+        if self.clock() - self._heard.get(device.id, float("-inf")) < HEARD_SECONDS:
+            return
+        self._heard[device.id] = self.clock()
+        at = utc_iso(self.now())
+
+        def job(tx: Tx) -> None:
+            tx.lock(device.centre)
+            tx.run("UPDATE device SET heard_at = :at WHERE id = :id", at=at, id=device.id)
+
+        self.store.write(device.centre, job)
 
     async def _refresh(self) -> None:
         """Read the table once, however many wait for it."""

@@ -172,6 +172,17 @@ class TicketNow(Ticket):
     called_at: str | None
 
 
+class Appointment(Struct):
+    """`at`: its time; from `opens` on it gives a number: after some minutes an ordinary one, it is `late` then."""
+
+    id: str
+    service: str
+    service_name: Text
+    at: str
+    opens: str
+    standing: Literal["early", "due", "late", "kept", "cancelled"]
+
+
 class Kept(Struct):
     """The time of an appointment; `late`: it is an ordinary number now."""
 

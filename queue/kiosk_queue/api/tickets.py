@@ -5,6 +5,7 @@ from kiosk_queue import appointments, counter, line, rules
 from kiosk_queue.api.devices import Role
 from kiosk_queue.api.dispatch import STREAM, Call, Endpoint, Reply, request_of
 from kiosk_queue.api.shapes import (
+    Appointment,
     Block,
     Centre,
     CheckedIn,
@@ -60,6 +61,10 @@ def endpoints() -> list[Endpoint]:
             "optional", refusals=(404,),
         ),
         Endpoint(
+            "GET", "/appointments/{id}", "An appointment as it stands now", KIOSK, _appointment, {200: Appointment},
+            refusals=(404,),
+        ),
+        Endpoint(
             "POST", "/appointments/{id}/check-in", "The number of a citizen who comes to an appointment", KIOSK,
             _check_in, {200: CheckedIn}, CheckIn, "optional", refusals=(404, 409),
         ),
@@ -99,6 +104,13 @@ async def _issue(call: Call) -> Reply:
         call.request,
     )
     return 201, _with_url(call.site, call.centre, answer)
+
+
+async def _appointment(call: Call) -> Reply:
+    found = await call.site.see(call.centre, lambda view: appointments.standing(view, call.id))
+    if found is None:
+        raise Refused("not_found", "Không có lịch hẹn này", 404)
+    return 200, found
 
 
 async def _check_in(call: Call) -> Reply:

@@ -1,78 +1,20 @@
 """Signing in and out: one page for officers, supervisors and administrators; guessing is slowed by address and name."""
 
 import secrets
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from kiosk_queue.floor import Refused
-from kiosk_queue.staff import accounts
+from kiosk_queue.floor import Floor, Refused
+from kiosk_queue.model import Json
+from kiosk_queue.staff import accounts, attempts
 from kiosk_queue.web import ANYTHING, Site, base_of, body_bytes, json_body, page, text_of
 
 PAGES = ("console", "supervisor")
 """Where signing in may lead."""
 WRONG = "Tên hoặc mật khẩu không đúng."
-FORGET_SECONDS = 900.0
-"""So long after the last failure the count begins anew."""
-FIRST_WAIT = 4.0
-"""Seconds; longer than a password takes to check on a busy machine."""
-KEPT = 10_000
-"""Addresses and names that are remembered at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Failures that cost nothing, and the longest wait, seconds."""
-
-    free: int
-    most: float
-
-
-BY_ADDRESS = Patience(20, 300)
-"""A whole office may share an address."""
-BY_NAME = Patience(5, 60)
-"""Short, so that nobody can lock a colleague out for long."""
-
-
-class Attempts:
-    """Counts failures; from the free ones on the wait doubles. Kept in this process's memory."""
-
-    def __init__(self, patience: Patience, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._patience, self._monotonic = patience, monotonic
-        self._failed: dict[str, tuple[int, float]] = {}
-
-    def wait(self, whom: str) -> float:
-        """Seconds until the next attempt is allowed."""
-        count, last = self._count(whom)
-        over = count - self._patience.free
-        if over < 0:
-            return 0.0
-        return max(0.0, last + min(self._patience.most, FIRST_WAIT * 2.0 ** min(over, 20)) - self._monotonic())
-
-    def begin(self, whom: str) -> None:
-        """Count an attempt as failed until it is known better: many at once gain nothing."""
-        count, _ = self._count(whom)
-        self._failed.pop(whom, None)
-        while len(self._failed) >= KEPT:
-            del self._failed[next(iter(self._failed))]
-        self._failed[whom] = count + 1, self._monotonic()
-
-    def fitted(self, whom: str, *, forget: bool) -> None:
-        """The attempt was right after all; `forget` the earlier ones too."""
-        count, last = self._count(whom)
-        if forget or count <= 1:
-            self._failed.pop(whom, None)
-        else:
-            self._failed[whom] = count - 1, last
-
-    def _count(self, whom: str) -> tuple[int, float]:
-        count, last = self._failed.get(whom, (0, 0.0))
-        return (count, last) if self._monotonic() - last < FORGET_SECONDS else (0, 0.0)
 
 
 def to_sign_in(request: Request, to: str = "console") -> Response:
@@ -94,7 +36,6 @@ def routes(site: Site) -> list[BaseRoute]:
 class _Door:
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._by_address, self._by_name = Attempts(BY_ADDRESS), Attempts(BY_NAME)
 
     async def show(self, request: Request) -> Response:
         return await self._page(request)
@@ -103,15 +44,19 @@ class _Door:
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise Refused("forbidden", "Hãy đăng nhập từ trang của trung tâm.", 403)
         name, password = await _fields(request)
+        token, address = secrets.token_urlsafe(32), _address(request)
+
+        def enter(floor: Floor) -> Json:
+            attempts.fitted(floor, address, name)
+            return accounts.begin_session(floor, name, stored, token)
+
         try:
             stored = await self._fitting(request, name, password)
-            token = secrets.token_urlsafe(32)
-            centre = self._site.centre_of(request)
-            await self._site.do(centre, lambda floor: accounts.begin_session(floor, name, stored, token))
+            await self._site.do(self._site.centre_of(request), enter)
         except Refused as refused:
             answer = await self._page(request, refused.status, refused.text, name)
-            if refused.status == 429:
-                answer.headers["retry-after"] = str(round(self._wait(request, name)) + 1)
+            if isinstance(refused, attempts.TooSoon):
+                answer.headers["retry-after"] = str(refused.seconds)
             return answer
         return self._enter(request, token)
 
@@ -133,33 +78,23 @@ class _Door:
             await self._fitting(request, account.name, old)
         except Refused as refused:  # 401 would tell the page that its session is over
             raise Refused(refused.reason, refused.text, 422 if refused.status == 401 else refused.status) from None
-        stored = await accounts.hashed(new, account.name)
-        await self._site.do(
-            account.centre, lambda floor: accounts.set_password(floor, account.name, account.name, stored)
-        )
+        stored, address = await accounts.hashed(new, account.name), _address(request)
+
+        def change(floor: Floor) -> Json:
+            attempts.fitted(floor, address, account.name)
+            return accounts.set_password(floor, account.name, account.name, stored)
+
+        await self._site.do(account.centre, change)
         return JSONResponse({})
 
     async def _fitting(self, request: Request, name: str, password: str) -> str:
         """The stored password of `name` if this one fits; else Refused, ever more slowly."""
-        wait = self._wait(request, name)
-        if wait > 0:
-            raise Refused("too_soon", f"Sai nhiều lần. Hãy chờ {round(wait) + 1} giây rồi thử lại.", 429)
-        address, whom = _address(request), self._whom(request, name)
-        self._by_address.begin(address)
-        self._by_name.begin(whom)
-        stored = await self._site.see(self._site.centre_of(request), lambda view: accounts.password_of(view, name))
+        centre, address = self._site.centre_of(request), _address(request)
+        await self._site.do(centre, lambda floor: attempts.begin(floor, address, name))
+        stored = await self._site.see(centre, lambda view: accounts.password_of(view, name))
         if not await accounts.fits(password, stored):
             raise Refused("unauthorized", WRONG, 401)
-        self._by_address.fitted(address, forget=False)
-        self._by_name.fitted(whom, forget=True)
         return stored
-
-    def _wait(self, request: Request, name: str) -> float:
-        """Seconds until this address may try this name again."""
-        return max(self._by_address.wait(_address(request)), self._by_name.wait(self._whom(request, name)))
-
-    def _whom(self, request: Request, name: str) -> str:
-        return f"{self._site.centre_of(request)}/{name}"
 
     def _enter(self, request: Request, token: str) -> Response:
         """The cookie ends with the browser; how long it is good for is the server's business."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from kiosk.clock import from_iso, utc_iso
-from kiosk_queue.api.devices import Devices
 from kiosk_queue.counter import BEAT_SECONDS
 from kiosk_queue.feed import Audience
 from kiosk_queue.floor import LINE, View, number_of
@@ -31,7 +30,9 @@ _UNPRINTED = (
     f"SELECT id, series, n, service, paper, issued_at FROM ticket WHERE centre = :centre AND day = :day AND {LINE}"  # noqa: S608
     " AND (paper IN ('failed', 'wanted') OR (paper = 'pending' AND issued_at < :old)) ORDER BY place LIMIT :most"
 )
-_KIOSKS = "SELECT id, name FROM device WHERE centre = :centre AND role = 'kiosk' AND revoked_at IS NULL ORDER BY name"
+_KIOSKS = (
+    "SELECT name, heard_at FROM device WHERE centre = :centre AND role = 'kiosk' AND revoked_at IS NULL ORDER BY name"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,6 @@ class Board:
     """What the board is read from, beside the database."""
 
     book: Book
-    devices: Devices
 
     def audience(self, account: Account) -> Audience:
         """The stream of one session. It ends in `{"signed_out": true}` when the session does."""
@@ -57,7 +57,7 @@ class Board:
         waiting = {row["service"]: row for row in view.tx.all(_WAITING, centre=view.centre.id, day=view.day)}
         services = _services(view, today, waiting)
         counters = _counters(view, today)
-        kiosks = self._kiosks(view)
+        kiosks = _kiosks(view)
         calls = [dict(row) for row in view.tx.all(_STAFF_CALLS, centre=view.centre.id)]
         return {
             "seq": view.seq,
@@ -73,13 +73,17 @@ class Board:
             "alarms": _alarms(view, services, counters, kiosks),
         }
 
-    def _kiosks(self, view: View) -> list[Json]:
-        """Every kiosk: `silent` seconds since its last word to this process, null if it never spoke to it."""
-        now, heard = self.devices.clock(), self.devices.heard
-        return [
-            {"name": row["name"], "silent": round(now - heard[row["id"]]) if row["id"] in heard else None}
-            for row in view.tx.all(_KIOSKS, centre=view.centre.id)
-        ]
+
+def _kiosks(view: View) -> list[Json]:
+    """Every kiosk: `silent` seconds since its last word, to some `HEARD_SECONDS`, null if it never spoke."""
+    return [
+        {"name": row["name"], "silent": _seconds_since(row["heard_at"], view) if row["heard_at"] else None}
+        for row in view.tx.all(_KIOSKS, centre=view.centre.id)
+    ]
+
+
+def _seconds_since(moment: str, view: View) -> int:
+    return max(0, round((view.now - from_iso(moment)).total_seconds()))
 
 
 def level_of(waited: float, target_minutes: float) -> str:

@@ -148,7 +148,7 @@ class _BoardPart:
     """The live board and what can be done from it."""
 
     def __init__(self, site: Site, book: Book) -> None:
-        self._site, self._board = site, Board(book, site.devices)
+        self._site, self._board = site, Board(book)
 
     async def events(self, request: Request) -> Response:
         account = await _account(self._site, request, "supervisor")

@@ -41,7 +41,7 @@ export class Slides {
   build(texts) {
     const slides = [welcome(), listOf("Ba bước tại trung tâm", "Three steps", STEPS), listOf("Giấy tờ nên mang theo", "What to bring", PAPERS, "✓")];
     if (texts.hours.length) slides.push(hours(texts));
-    slides.push(...texts.idle.map(({ vi, en }) => el("div", "slide text", el("h3", "", vi), ...(en && en !== vi ? [english(en)] : []))));
+    slides.push(...texts.idle.map(({ vi, en }) => el("div", "slide text", el("h2", "", vi), ...(en && en !== vi ? [english(en)] : []))));
     this.slides = slides;
     this.dots = slides.map(() => el("b"));
     by("idle").replaceChildren(...slides, el("div", "dots", ...this.dots));
@@ -60,19 +60,19 @@ function welcome() {
   const mark = el("img");
   mark.src = "/static/mark.svg";
   mark.alt = "";
-  return el("div", "slide welcome", mark, el("h3", "", "Kính chào quý công dân"),
+  return el("div", "slide welcome", mark, el("h2", "", "Kính chào quý công dân"),
     el("p", "how", "Mời lấy số tại kiosk và chờ gọi số trên màn hình này"),
     english("Please take a number at the kiosk and wait for your call", "p", "how en"));
 }
 
 function listOf(vi, en, items, sign) {
   const rows = items.map(([text, translated], n) => el("li", "", el("i", "", sign || String(n + 1)), el("div", "", text, english(translated, "span"))));
-  return el("div", "slide", el("h3", "", vi), english(en), el("ul", "", ...rows));
+  return el("div", "slide", el("h2", "", vi), english(en), el("ul", "", ...rows));
 }
 
 function hours({ hours: windows, weekdays }) {
   const rows = windows.map(([from, until]) => el("p", "", `${from} – ${until}`));
-  return el("div", "slide", el("h3", "", "Giờ làm việc"), english("Opening hours"), el("div", "hours", ...rows),
+  return el("div", "slide", el("h2", "", "Giờ làm việc"), english("Opening hours"), el("div", "hours", ...rows),
     el("p", "days", days(weekdays, WEEKDAYS)), english(days(weekdays, WEEKDAYS_EN), "p", "how en"));
 }
 

@@ -76,7 +76,7 @@ function paperItem(number) {
   return item;
 }
 function kioskItem(kiosk) {
-  const words = kiosk.silent === null ? "chưa liên lạc từ khi máy chủ chạy" : kiosk.away ? "không liên lạc được" : "đang hoạt động";
+  const words = kiosk.silent === null ? "chưa liên lạc lần nào" : kiosk.away ? "không liên lạc được" : "đang hoạt động";
   return el("li", kiosk.away ? "away" : "", el("b", "", kiosk.name), el("span", "what", words));
 }
 

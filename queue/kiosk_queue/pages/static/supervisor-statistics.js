@@ -39,7 +39,7 @@ function breakdown(title, rows) {
   table.append(el("caption", "sr", title), el("thead", "", head), el("tbody", "", ...lines));
   const scroll = el("div", "scroll", table);
   scroll.tabIndex = 0;
-  scroll.setAttribute("role", "region");
+  scroll.setAttribute("role", "group");
   scroll.setAttribute("aria-label", title);
   if (!rows.length) return el("p", "empty", "Chưa có số liệu.");
   return el("div", "breakdown", rowsChart(`Thời gian chờ ${title.toLowerCase()}`, column(rows, "name"), { name: "Chờ trung bình", values: column(rows, "mean_wait") }, { name: "90 % chờ dưới", values: column(rows, "p90_wait") }, " phút"), scroll);

@@ -1,4 +1,4 @@
-"""The tour: four scripted visits and a report of what they left with the citizen, the queue and the TTHC system."""
+"""The tour: five scripted visits and a report of what they left with the citizen, the queue and the TTHC system."""
 
 import json
 from io import BytesIO
@@ -18,6 +18,7 @@ async def play(stage: "Stage") -> int:
     """Play all visits, write report.json and the received PDFs; 0 if every visit ended as scripted."""
     as_scripted = [
         await stage.visit("take-ticket", visits.take_a_number, Outcome.COMPLETED),
+        await stage.visit("keep-appointment", visits.keep_an_appointment, Outcome.COMPLETED),
         await stage.visit("file-dossier", visits.file_a_dossier, Outcome.COMPLETED),
     ]
     dossiers = await _received(stage)
@@ -33,7 +34,7 @@ async def play(stage: "Stage") -> int:
     text = json.dumps(report, ensure_ascii=False, indent=2)
     (stage.folder / "report.json").write_text(text + "\n", "utf-8")
     print(_summary(stage, dossiers), flush=True)
-    return 0 if all(as_scripted) and len(as_scripted) == 4 else 1
+    return 0 if all(as_scripted) and len(as_scripted) == 5 else 1
 
 
 async def _received(stage: "Stage") -> list[dict[str, Any]]:

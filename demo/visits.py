@@ -1,8 +1,14 @@
 """The scripted visits of the tour: what a citizen's hands do, screen by screen."""
 
+import asyncio
+import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import requests
+
+from kiosk.clock import from_iso
 from kiosk.questions import CapturePage
 from kiosk.shutter import Prompt
 
@@ -24,6 +30,32 @@ async def take_a_number(stage: "Stage") -> None:
     await stage.answer("choose_service", "service:ket-hon")
     await stage.answer("choose_priority", "answer:nothing")
     await stage.answer("ticket_issued", "answer:done")
+
+
+async def keep_an_appointment(stage: "Stage") -> None:
+    """A time booked on the phone a moment ago: its QR code is held under the scanner of a kiosk that nobody touched."""
+    code, begins_soon = await book(stage)
+    await stage.see("attract")
+    await stage.dock("scanner", "scan", data=code)
+    if not begins_soon:  # the last hour of the day: the next free time is tomorrow's
+        await stage.answer("come_later", "answer:ordinary")
+        await stage.answer("choose_service", "group:hotich", "service:khai-sinh")
+    await stage.answer("choose_priority", "answer:nothing")
+    await stage.answer("ticket_issued", "answer:done")
+
+
+async def book(stage: "Stage") -> tuple[str, bool]:
+    """The next free time, booked as a phone does: what its QR code says, and whether it is kept already."""
+    site = f"http://127.0.0.1:{stage.world.ports.queue}"
+    asked = {"service": "khai-sinh"}
+    page = (await asyncio.to_thread(requests.get, f"{site}/appointments", params=asked, timeout=10)).text
+    form = dict(re.findall(r'name="(key)" value="([^"]+)"', page))
+    form["slot"] = re.findall(r'name="slot" value="([^"]+)" required>', page)[0]
+    answer = await asyncio.to_thread(
+        requests.post, f"{site}/appointments", data=asked | form, timeout=10, allow_redirects=False
+    )
+    begins = from_iso(form["slot"]) - datetime.now(UTC)
+    return site + answer.headers["location"].partition("?")[0], begins <= timedelta(minutes=15)
 
 
 async def file_a_dossier(stage: "Stage") -> None:

@@ -4,14 +4,15 @@ import asyncio
 import secrets
 import shutil
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kiosk.clock import SystemClock
 from kiosk.config import Settings, load, secret
 from kiosk.i18n import ASSETS
 from kiosk_queue.api import devices
-from kiosk_queue.floor import Desk, Floor
+from kiosk_queue.floor import Desk, Floor, change_settings
+from kiosk_queue.model import Appointments
 from kiosk_queue.server import open_site_store
 from kiosk_queue.staff import accounts
 from kiosk_queue.storage.store import Store
@@ -115,6 +116,7 @@ class World:
             missing = [person for person in STAFF if person[0] not in {account["name"] for account in there}]
             for name, shown, role in missing:
                 _hire(desk, centre, name, shown, role, self.password_of(name))
+            desk.do(centre, _offer_times).result()
         finally:
             store.close()
 
@@ -175,6 +177,15 @@ def _hire(desk: Desk, centre: str, name: str, shown: str, role: accounts.Role, p
         return accounts.add_account(floor, "demo", name, shown, role, stored)
 
     desk.do(centre, deed).result()
+
+
+def _offer_times(floor: Floor) -> dict[str, object]:
+    """Appointments as long as nobody has changed the settings; kept from a whole slot before their time on."""
+    if floor.centre.version > 1:
+        return {}
+    booking = Appointments(capacity=3)
+    rule = replace(floor.centre.rule, early_minutes=booking.slot_minutes)
+    return change_settings(floor, replace(floor.centre, appointments=booking, rule=rule), "demo", floor.centre.version)
 
 
 def _write_private(path: Path, value: str) -> None:

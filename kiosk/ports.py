@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from kiosk.appointment import Appointment, AppointmentCode
 from kiosk.catalogue import Catalogue, Group, PriorityGroup, Service
 from kiosk.citizen import AccessKey, Citizen
 from kiosk.clock import Clock
@@ -130,6 +131,12 @@ class QueueDesk(Device, Protocol):
         The same `key` always answers with the same ticket.
         """
 
+    async def appointment(self, code: AppointmentCode) -> Appointment | Failure:
+        """The appointment behind a scanned code; a Failure (APPOINTMENT_…) if there is none to be kept here."""
+
+    async def check_in(self, appointment: Appointment, priority: PriorityGroup | None, key: str) -> Ticket | Failure:
+        """The number of an appointment, the same one however often it is asked for; never out of the reserve."""
+
     async def printed(self, ticket: Ticket, on_paper: bool) -> None:
         """Report whether the slip came out. Never fails towards the citizen."""
 
@@ -138,6 +145,9 @@ class QueueDesk(Device, Protocol):
 
     async def call_staff(self) -> Failure | None:
         """Ask for a person at this kiosk."""
+
+    async def staff_coming(self) -> None:
+        """Return when somebody has answered the last call; waits as long as it takes."""
 
 
 class Office(Device, Protocol):

@@ -6,9 +6,11 @@ pictures. Anything a visit handles itself on every screen (back, start over, sta
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Generic, TypeVar
 
+from kiosk.appointment import Appointment
 from kiosk.catalogue import Component, FormField, Group, PriorityGroup, Procedure, Service
 from kiosk.citizen import AccessKey, Citizen
 from kiosk.dossier import Dossier, DossierState, Page
@@ -71,6 +73,7 @@ class Errand(StrEnum):
     TAKE_TICKET = "take_ticket"
     FILE_DOSSIER = "file_dossier"
     LOOK_UP = "look_up"
+    KEEP_APPOINTMENT = "keep_appointment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,13 @@ class ConfirmLeaving(Question[bool]):
 
 @dataclass(frozen=True, slots=True)
 class StaffCalled(Question[None]):
-    """Somebody comes, or (`reached` false) the call did not get through and the citizen should go to the desk."""
+    """The call is out, or (`reached` false) did not get through and the citizen should go to the desk.
+
+    `coming`: somebody has answered it.
+    """
 
     reached: bool
+    coming: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,8 @@ class Paper(StrEnum):
 
     PRINTED = "printed"
     FAILED = "failed"
+    EARLIER = "earlier"
+    """It came out when the number was given, some time ago."""
 
 
 class AfterTicket(StrEnum):
@@ -156,6 +165,28 @@ class TicketIssued(Question[AfterTicket]):
     ticket: Ticket
     paper: Paper
     reason: Reason | None = None
+
+
+class AppointmentAnswer(StrEnum):
+    """What else one may do than keep the appointment."""
+
+    ORDINARY = "ordinary"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True)
+class ShowAppointment(Question[AppointmentAnswer]):
+    """Hold the QR code of the appointment to the scanner (ends by itself), or take an ordinary number."""
+
+    unreadable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ComeLater(Question[AppointmentAnswer]):
+    """Too early for the appointment: when it is, and from when on it gives a number."""
+
+    appointment: Appointment
+    now: datetime
 
 
 # --- identity ---

@@ -5,15 +5,17 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
+from kiosk.appointment import AppointmentCode
 from kiosk.config import KioskSettings
 from kiosk.health import Reason
 from kiosk.journeys import serve
+from kiosk.journeys.keep_appointment import code_shown
 from kiosk.ports import Equipment
 from kiosk.questions import Attract, Control, Mend, Remedy, Settings
 from kiosk.slips import ticket_slip
 from kiosk.text import Language
 from kiosk.ticket import Ticket
-from kiosk.visit import Frame, Outcome, Patience, Presenter, Visit
+from kiosk.visit import Frame, Outcome, Patience, Presenter, Visit, either
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +53,10 @@ class Reception:
         while True:
             errands = asyncio.ensure_future(self._print_what_officers_want())
             try:
-                language = await self._attract()
+                begun = await either(code_shown(self.equipment.scanner), self._attract())
             finally:
                 errands.cancel()
-            outcome = await self._one_visit(Settings(language=language))
+            outcome = await self._one_visit(begun)
             log.info("visit ended: %s", outcome.value)
             if self.on_visit_ended is not None:
                 self.on_visit_ended(outcome)
@@ -83,10 +85,13 @@ class Reception:
         failure = await self.equipment.printer.print(ticket_slip(ticket))
         await self.equipment.queue.printed(ticket, on_paper=failure is None)
 
-    async def _one_visit(self, settings: Settings) -> Outcome:
+    async def _one_visit(self, begun: Language | AppointmentCode) -> Outcome:
+        """From the language that was touched, or from the code of an appointment that was held under the scanner."""
+        shown = begun if isinstance(begun, AppointmentCode) else None
+        settings = Settings() if isinstance(begun, AppointmentCode) else Settings(language=begun)
         self._visit = Visit(self.equipment, self._presenter, settings, self._patience)
         try:
-            return await self._visit.run(serve)
+            return await self._visit.run(lambda visit: serve(visit, shown))
         except* Exception as defects:  # noqa: BLE001  # a defect ends one visit, never the kiosk
             # The traceback's frames name code; messages may hold a citizen's data, so only types are logged.
             log.error("defect in a visit: %s", "; ".join(_place(e) for e in _leaves(defects)))

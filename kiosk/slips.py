@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from kiosk.appointment import Appointment, Standing
 from kiosk.clock import shown
 from kiosk.dossier import Dossier, DossierState
 from kiosk.i18n import say
@@ -83,6 +84,7 @@ def ticket_slip(ticket: Ticket) -> Slip:
     priority = _both(ticket.priority) if ticket.priority else ()
     ahead = () if ticket.ahead is None else (Pair(_label("slip.ahead"), str(ticket.ahead)),)
     wait = () if ticket.wait is None else (Pair(_label("slip.wait"), _range(*ticket.wait)),)
+    appointment = _appointment(ticket.appointment) if ticket.appointment else ()
     return Slip(
         "ticket",
         (
@@ -94,6 +96,7 @@ def ticket_slip(ticket: Ticket) -> Slip:
             *_both(ticket.service),
             *priority,
             Rule(),
+            *appointment,
             *ahead,
             *wait,
             Pair(_label("slip.time"), shown(ticket.issued_at)),
@@ -102,6 +105,12 @@ def ticket_slip(ticket: Ticket) -> Slip:
             Line(say("slip.scan_to_follow").en, Size.SMALL),
         ),
     )
+
+
+def _appointment(kept: Appointment) -> tuple[Element, ...]:
+    late = say("slip.appointment_late")
+    explained = (Line(late.vi, Size.SMALL), Line(late.en, Size.SMALL)) if kept.standing is Standing.LATE else ()
+    return (Pair(_label("slip.appointment"), shown(kept.at)), *explained)
 
 
 def interim_slip(dossier: Dossier, centre: Text, status_url: str) -> Slip:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
+from kiosk.appointment import Appointment
 from kiosk.text import Text
 
 
@@ -12,6 +13,7 @@ class Ticket:
     """A number in the queue. `id` is opaque and random; `url` is what its QR code opens (no personal data).
 
     `ahead`: how many wait before it; None if the queue server could not be asked. `wait`: the expected range, minutes.
+    `appointment`: the one that it was given for, as it stood then.
     """
 
     id: str
@@ -23,6 +25,7 @@ class Ticket:
     url: str
     priority: Text | None = None
     wait: tuple[int, int] | None = None
+    appointment: Appointment | None = None
 
 
 COARSE, LONG = 15, 120

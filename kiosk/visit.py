@@ -208,13 +208,7 @@ class Visit:
         entry = self._record.replayed()
         if entry is not None:
             return cast("A | T", entry.value)
-        happening = asyncio.ensure_future(event())
-        asking = asyncio.ensure_future(self._answer(question))
-        try:
-            await asyncio.wait((happening, asking), return_when=asyncio.FIRST_COMPLETED)
-            result: A | T = happening.result() if happening.done() else asking.result()
-        finally:
-            await _withdraw(happening, asking)
+        result = await either(event(), self._answer(question))
         self.idle.touch()
         self._record.add(result, stop=True)
         return result
@@ -231,14 +225,10 @@ class Visit:
 
         working = Working(what, lambda: share[0], can_cancel)
         self.idle.hold()
-        doing = asyncio.ensure_future(job(progress))
-        asking = asyncio.ensure_future(self._answer(working))
         try:
-            await asyncio.wait((doing, asking), return_when=asyncio.FIRST_COMPLETED)
-            result = doing.result() if doing.done() else asking.result()
+            result = await either(job(progress), self._answer(working))
         finally:
             self.idle.release()
-            await _withdraw(doing, asking)
         self._record.add(result, stop=False)
         return result
 
@@ -297,8 +287,7 @@ class Visit:
                 if await self._sure():
                     raise _Ended(Outcome.STARTED_OVER)
             case Control.CALL_STAFF:
-                reached = not isinstance(await self.equipment.queue.call_staff(), Failure)
-                await self._presenter.show(StaffCalled(reached), Frame(self.settings, can_go_back=False))
+                await self._call_staff()
             case Control.LANGUAGE:
                 other: Language = "en" if self.settings.language == "vi" else "vi"
                 self.settings = replace(self.settings, language=other)
@@ -306,6 +295,21 @@ class Visit:
                 self.settings = replace(self.settings, large_text=not self.settings.large_text)
             case Control.CONTRAST:
                 self.settings = replace(self.settings, high_contrast=not self.settings.high_contrast)
+
+    async def _call_staff(self) -> None:
+        """Call, and say so when somebody answers while the citizen still looks at it."""
+        frame, queue = Frame(self.settings, can_go_back=False), self.equipment.queue
+
+        async def answered() -> bool:
+            await queue.staff_coming()
+            return True
+
+        if isinstance(await queue.call_staff(), Failure):
+            await self._presenter.show(StaffCalled(reached=False), frame)
+            return
+        called = self._presenter.show(StaffCalled(reached=True), frame)
+        if await either(answered(), called) is True:
+            await self._presenter.show(StaffCalled(reached=True, coming=True), frame)
 
     async def _sure(self) -> bool:
         if not self._record.can_rewind:
@@ -336,6 +340,16 @@ class Visit:
         self.settings = Settings()
         self.equipment.forget()
         await self._presenter.blank()
+
+
+async def either(event: Awaitable[T], asking: Awaitable[A]) -> T | A:
+    """The result of whichever is first; the other is withdrawn."""
+    happening, answering = asyncio.ensure_future(event), asyncio.ensure_future(asking)
+    try:
+        await asyncio.wait((happening, answering), return_when=asyncio.FIRST_COMPLETED)
+        return happening.result() if happening.done() else answering.result()
+    finally:
+        await _withdraw(happening, answering)
 
 
 async def _withdraw(*tasks: "asyncio.Future[Any]") -> None:

@@ -10,6 +10,7 @@ from screens.choose_errand import ChooseErrandScreen
 from screens.choose_priority import ChoosePriorityScreen
 from screens.choose_procedure import ChooseProcedureScreen
 from screens.choose_service import ChooseServiceScreen
+from screens.come_later import ComeLaterScreen
 from screens.confirm_holder import ConfirmHolderScreen
 from screens.confirm_leaving import ConfirmLeavingScreen
 from screens.consent import ConsentScreen
@@ -20,6 +21,7 @@ from screens.remedy import RemedyScreen
 from screens.review_dossier import ReviewDossierScreen
 from screens.review_page import ReviewPageScreen
 from screens.screen import Screen
+from screens.show_appointment import ShowAppointmentScreen
 from screens.show_card_qr import ShowCardQrScreen
 from screens.show_components import ShowComponentsScreen
 from screens.show_status import ShowStatusScreen
@@ -41,6 +43,8 @@ SCREENS: dict[type[q.Question[Any]], type[Screen[Any]]] = {
     q.ChooseService: ChooseServiceScreen,
     q.ChoosePriority: ChoosePriorityScreen,
     q.TicketIssued: TicketIssuedScreen,
+    q.ShowAppointment: ShowAppointmentScreen,
+    q.ComeLater: ComeLaterScreen,
     q.ChooseProcedure: ChooseProcedureScreen,
     q.PlaceCard: PlaceCardScreen,
     q.ShowCardQr: ShowCardQrScreen,

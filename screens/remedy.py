@@ -1,5 +1,7 @@
 """A physical condition and its one remedy, in words and picture."""
 
+from collections.abc import Collection
+
 from kiosk.health import Reason
 from kiosk.i18n import remedy
 from kiosk.i18n import title as reason_title
@@ -45,15 +47,29 @@ PAGE = (
     Reason.NO_CAMERA,
 )
 SERVER = (Reason.QUEUE_UNREACHABLE, Reason.RECEIVER_UNREACHABLE, Reason.TTHC_UNREACHABLE)
+BOOKED = (
+    Reason.APPOINTMENT_UNCHECKED,
+    Reason.APPOINTMENT_UNKNOWN,
+    Reason.APPOINTMENT_ELSEWHERE,
+    Reason.APPOINTMENT_CANCELLED,
+    Reason.APPOINTMENT_USED,
+    Reason.NO_SCANNER,
+    Reason.QUEUE_REFUSED,
+    Reason.SERVICE_CLOSED,
+)
+"""Where WITHOUT means an ordinary number instead of the appointment's."""
 SCENES = (
     PRINTER
     | dict.fromkeys(CARD, "place_card")
     | dict.fromkeys(PAGE, "lay_page")
     | dict.fromkeys(SERVER, "network_down")
+    | {Reason.APPOINTMENT_UNCHECKED: "network_down", Reason.APPOINTMENT_UNKNOWN: "show_phone"}
     | {Reason.CODE_UNREADABLE: "show_qr", Reason.NOT_FOUND: "searching"}
 )
 """The picture of each remedy; the others end with a person at the desk."""
 
+WITHOUT: dict[str, Collection[Reason]] = {"paper": PRINTER, "card": CHIP, "camera": PAGE, "appointment": BOOKED}
+"""What is gone without, by reason."""
 ICONS = {Mend.RETRY: "restart", Mend.WITHOUT: "forward", Mend.LEAVE: "exit"}
 
 
@@ -83,8 +99,6 @@ class RemedyScreen(Screen[Remedy]):
         if mend is Mend.RETRY and reason in PRINTER:
             return "retry_printing"
         if mend is Mend.WITHOUT:
-            about = (
-                "paper" if reason in PRINTER else "card" if reason in CHIP else "camera" if reason in PAGE else "other"
-            )
+            about = next((name for name, reasons in WITHOUT.items() if reason in reasons), "other")
             return f"without_{about}"
         return mend.value

@@ -1,7 +1,7 @@
 """A sample of every question, with invented people, for the gallery and the tests."""
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kiosk import catalogue, ports
 from kiosk import questions as q
+from kiosk.appointment import Appointment, Standing
 from kiosk.citizen import Citizen, IdentityGrade
 from kiosk.dossier import Dossier, DossierState, Page, Papers
 from kiosk.health import Reason
@@ -117,6 +118,13 @@ def ticket(priority: bool = False) -> Ticket:
     )
 
 
+def booked(standing: Standing = Standing.DUE, days: int = 0) -> Appointment:
+    """An appointment about the time of the samples."""
+    early = standing is Standing.EARLY
+    at = MORNING.replace(hour=3 if early else 1, minute=30) + timedelta(days=days)
+    return Appointment("sample", ticket().service, at, at - timedelta(minutes=10), standing)
+
+
 def dossier() -> Dossier:
     """A dossier with captured papers and one on paper only."""
     procedure = offers().groups[0].procedures[0]
@@ -157,6 +165,7 @@ def samples() -> dict[str, Sample]:
         "confirm_leaving": Sample(q.ConfirmLeaving(), back=False),
         "staff_called": Sample(q.StaffCalled(True), back=False),
         "staff_called.failed": Sample(q.StaffCalled(False), back=False),
+        "staff_called.coming": Sample(q.StaffCalled(True, coming=True), back=False),
         "working": Sample(q.Working("reading_card", lambda: 0.62, True)),
         "working.lifted": Sample(q.Working("card_lifted", lambda: 0.43, True)),
         "working.mute": Sample(q.Working("card_mute", lambda: None, True)),
@@ -168,12 +177,29 @@ def samples() -> dict[str, Sample]:
         "choose_priority": Sample(q.ChoosePriority(offers().priorities)),
         "ticket_issued": Sample(q.TicketIssued(ticket(), q.Paper.PRINTED), back=False),
         "ticket_issued.failed": Sample(q.TicketIssued(ticket(True), q.Paper.FAILED, Reason.PAPER_OUT), back=False),
+        "ticket_issued.appointment": Sample(
+            q.TicketIssued(replace(ticket(True), appointment=booked()), q.Paper.PRINTED), back=False
+        ),
+        "ticket_issued.late": Sample(
+            q.TicketIssued(replace(ticket(True), appointment=booked(Standing.LATE)), q.Paper.FAILED, Reason.PAPER_OUT),
+            back=False,
+        ),
+        "ticket_issued.earlier": Sample(
+            q.TicketIssued(replace(ticket(), appointment=booked()), q.Paper.EARLIER), back=False
+        ),
+        "show_appointment": Sample(q.ShowAppointment()),
+        "show_appointment.unreadable": Sample(q.ShowAppointment(True)),
+        "come_later": Sample(q.ComeLater(booked(Standing.EARLY), MORNING)),
+        "come_later.other_day": Sample(q.ComeLater(booked(Standing.EARLY, days=2), MORNING)),
         "choose_procedure": Sample(q.ChooseProcedure(groups)),
         "choose_procedure.group": Sample(q.ChooseProcedure(groups), {"group": groups[0].id}),
     }
     for reason in (Reason.PAPER_OUT, Reason.CARD_REMOVED, Reason.PAGE_NOT_FOUND, Reason.QUEUE_UNREACHABLE,
                    Reason.CARD_DATA_BAD):  # fmt: skip
         made[f"remedy.{reason.value}"] = Sample(q.Remedy(reason, retry))
+    for reason in (Reason.APPOINTMENT_UNCHECKED, Reason.APPOINTMENT_UNKNOWN, Reason.APPOINTMENT_ELSEWHERE,
+                   Reason.APPOINTMENT_CANCELLED, Reason.APPOINTMENT_USED):  # fmt: skip
+        made[f"remedy.{reason.value}"] = Sample(q.Remedy(reason, (q.Mend.WITHOUT, q.Mend.RETRY, q.Mend.LEAVE)))
     return made | _identity() | _filing(procedure) | _looking_up()
 
 

@@ -1,4 +1,4 @@
-"""Somebody comes; or the call did not get through and the citizen goes to the desk."""
+"""The call is out, somebody comes; or the call did not get through and the citizen goes to the desk."""
 
 from kiosk.questions import StaffCalled
 from screens.screen import Screen
@@ -16,7 +16,7 @@ class StaffCalledScreen(Screen[StaffCalled]):
 
     def intro(self) -> list[Part]:
         """What became of the call."""
-        which = "" if self.question.reached else "failed_"
+        which = "coming_" if self.question.coming else "" if self.question.reached else "failed_"
         scene = "staff" if self.question.reached else "network_down"
         return [Illustration(scene), title(self.words(f"{which}heading")), lead(self.words(f"{which}lead"))]
 

@@ -1,5 +1,7 @@
 """The number, large: what the citizen came for."""
 
+from kiosk.appointment import Appointment, Standing
+from kiosk.clock import shown
 from kiosk.i18n import title as reason_title
 from kiosk.questions import AfterTicket, Paper, TicketIssued
 from kiosk.ticket import LONG
@@ -29,6 +31,10 @@ class TicketIssuedScreen(Screen[TicketIssued]):
             Words(ticket.number, "giant", colours.on_tint, "numbers", "center"),
             Words(words(ticket.service), "heading", face_name="display", align="center"),
         ]
+        if ticket.appointment:
+            late = ticket.appointment.standing is Standing.LATE
+            ink = colours.warn if late else colours.soft_ink
+            lines.append(Words(self._booked(ticket.appointment), "body", ink, "strong", "center"))
         if ticket.priority:
             lines.append(Words(words(ticket.priority), "body", colours.good, "strong", "center"))
         return [Padded(Column(lines, gap=2), 22, colours.surface, colours.line)]
@@ -52,23 +58,33 @@ class TicketIssuedScreen(Screen[TicketIssued]):
         """How long it takes, and where the paper is."""
         return [self._details(), self._paper()]
 
+    def _booked(self, appointment: Appointment) -> str:
+        """Its time; or that it has passed."""
+        late = appointment.standing is Standing.LATE
+        return self.words("appointment_late" if late else "appointment", time=shown(appointment.at)[:5])
+
     def _paper(self) -> Part:
+        if self.question.paper is Paper.EARLIER:
+            return notice("info", self.words("taken_earlier", time=shown(self.question.ticket.issued_at)[:5]))
         if self.question.paper is Paper.PRINTED:
             return notice("receipt", self.words("take_slip"), "good")
-        reason = f"{words(reason_title(self.question.reason.value))}. " if self.question.reason else ""
-        return notice("warning", reason + self.words("unprinted"), "warn")
+        reason = self.question.reason
+        why = words(reason_title(reason.value)) if reason else self.words("unprinted")
+        return notice("warning", f"{why}. {self.words('still_valid')}", "warn")
 
     def actions(self) -> list[Part]:
         """Print again if needed; done."""
         done = self.answering(AfterTicket.DONE)
         buttons: list[Part] = [Button("answer:done", self.words("done"), done, PRIMARY, icon="check")]
-        if self.question.paper is Paper.FAILED:
+        if self.question.paper is not Paper.PRINTED:
             again = self.answering(AfterTicket.REPRINT)
             buttons.insert(0, Button("answer:reprint", self.words("reprint"), again, icon="printer"))
         return [Countdown(SECONDS, done), Row(buttons)]
 
     @property
     def spoken(self) -> str:
-        """The number, and where the paper is."""
-        number = self.words("speak", number=self.question.ticket.number)
-        return f"{number}\n{self.words('take_slip' if self.question.paper is Paper.PRINTED else 'unprinted')}"
+        """The number, what became of the appointment, and where the paper is."""
+        ticket = self.question.ticket
+        booked = [self._booked(ticket.appointment)] if ticket.appointment else []
+        paper = [part.text for part in self._paper().parts() if isinstance(part, Words)]
+        return "\n".join([self.words("speak", number=ticket.number), *booked, *paper])

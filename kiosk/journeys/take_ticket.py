@@ -15,14 +15,13 @@ async def take_ticket(visit: Visit) -> None:
     groups = await insist(visit, "loading_services", visit.equipment.queue.groups)
     service = await visit.ask(ChooseService(groups))
     await greet(visit)
-    priority = await _priority(visit)
+    priority = await ask_priority(visit)
     ticket, unprinted = await _issue(visit, service, priority)
-    while await _hand_over(visit, ticket, unprinted) is AfterTicket.REPRINT:
-        unprinted = await visit.promise("printing", lambda: _print(visit, ticket))
-    await take_back(visit, in_passing=True)
+    await hand_over(visit, ticket, unprinted)
 
 
-async def _priority(visit: Visit) -> PriorityGroup | None:
+async def ask_priority(visit: Visit) -> PriorityGroup | None:
+    """The group that the citizen belongs to, if any; not asked where the centre has none."""
     groups = visit.equipment.catalogue.priorities
     if not groups:
         return None
@@ -35,20 +34,30 @@ async def _issue(visit: Visit, service: Service, priority: PriorityGroup | None)
         ticket = await visit.equipment.queue.issue(service, priority, visit.key("ticket"))
         if isinstance(ticket, Failure):
             return ticket
-        return ticket, await _print(visit, ticket)
+        return ticket, await print_ticket(visit, ticket)
 
     while isinstance(result := await visit.promise("issuing_ticket", deed), Failure):
         await mend(visit, result.reason)
     return result
 
 
-async def _print(visit: Visit, ticket: Ticket) -> Failure | None:
+async def print_ticket(visit: Visit, ticket: Ticket) -> Failure | None:
+    """Print the slip and tell the queue whether it came out; why it did not."""
     failure = await visit.equipment.printer.print(ticket_slip(ticket))
     await visit.equipment.queue.printed(ticket, on_paper=failure is None)
     return failure
 
 
-async def _hand_over(visit: Visit, ticket: Ticket, unprinted: Failure | None) -> AfterTicket:
-    if unprinted is None:
-        return await visit.tell(TicketIssued(ticket, Paper.PRINTED))
-    return await visit.tell(TicketIssued(ticket, Paper.FAILED, unprinted.reason))
+async def hand_over(visit: Visit, ticket: Ticket, unprinted: Failure | None, paper: Paper = Paper.PRINTED) -> None:
+    """The number on screen, printed again as often as wanted; then the card, if one lies there, is taken back.
+
+    `paper`: where the slip is if nothing is wrong with it.
+    """
+    while await visit.tell(_issued(ticket, unprinted, paper)) is AfterTicket.REPRINT:
+        unprinted = await visit.promise("printing", lambda: print_ticket(visit, ticket))
+        paper = Paper.PRINTED
+    await take_back(visit, in_passing=True)
+
+
+def _issued(ticket: Ticket, unprinted: Failure | None, paper: Paper) -> TicketIssued:
+    return TicketIssued(ticket, paper) if unprinted is None else TicketIssued(ticket, Paper.FAILED, unprinted.reason)

@@ -121,16 +121,33 @@ def _front(d: Drawing, x: float, y: float, scale: float = 1.0) -> None:
     d.fill(at("R", 92, 24, 15, 12, 3), CHIP).stroke(at("R", 92, 24, 15, 12, 3), colour("#A77C1B"), 0.8)
 
 
+def _code(d: Drawing, x: float, y: float, side: float) -> None:
+    """A QR code on white."""
+    d.fill(f"R{x} {y} {side} {side} 3", SHEET)
+    pattern, cell = ("1110111", "1010101", "1110111", "0011010", "1110101", "1010011", "1111101"), side * 0.121
+    for row, cells in enumerate(pattern):
+        for column, dark in enumerate(cells):
+            if dark == "1":
+                left, top = x + side * 0.079 + column * cell, y + side * 0.079 + row * cell
+                d.fill(f"R{left:.1f} {top:.1f} {cell * 0.957:.1f} {cell * 0.957:.1f} 0.3", DARKER)
+
+
+def _phone(d: Drawing, x: float, y: float) -> None:
+    """A phone with a QR code on its screen, 72×132 units."""
+    whole = f"R{x} {y} 72 132 11"
+    d.shadow(whole, 5, 0, 5, 0.35).fill(whole, DARKER).fill(f"R{x + 5} {y + 6} 62 120 7", SHEET)
+    d.fill(f"R{x + 26} {y + 9} 20 3.4 1.7", DARKER).fill(f"R{x + 14} {y + 22} 44 5 2", RED)
+    d.fill(f"R{x + 20} {y + 32} 32 3.4 1.7", TEXT)
+    _code(d, x + 11, y + 46, 50)
+    for line, long in ((102, 44), (110, 30)):
+        d.fill(f"R{x + 36 - long / 2} {y + line} {long} 3.4 1.7", RULE)
+
+
 def _back(d: Drawing, x: float, y: float) -> None:
     """A card with its QR code, 116×73 units."""
     whole = f"R{x} {y} 116 73 7"
     d.shadow(whole, 5, 0, 5, 0.35).fill(whole, CARD).stroke(whole, CARD_EDGE, 1.2)
-    d.fill(f"R{x + 70} {y + 10} 38 38 3", SHEET)
-    pattern = ("1110111", "1010101", "1110111", "0011010", "1110101", "1010011", "1111101")
-    for row, cells in enumerate(pattern):
-        for column, cell in enumerate(cells):
-            if cell == "1":
-                d.fill(f"R{x + 73 + column * 4.6:.1f} {y + 13 + row * 4.6:.1f} 4.4 4.4 0.3", DARKER)
+    _code(d, x + 70, y + 10, 38)
     for line, long in ((14, 46), (23, 38), (32, 48), (41, 30)):
         d.fill(f"R{x + 12} {y + line} {long} 3.4 1.7", TEXT)
     for line in (55, 62):
@@ -325,6 +342,11 @@ SCENES: dict[str, tuple[Layer, ...]] = {
         Layer(_scanner),
         Layer(_beam, _glow(0.45)),
         Layer(lambda d: _back(d, 102, 28), _come(84, 26)),
+    ),
+    "show_phone": (
+        Layer(_scanner),
+        Layer(_beam, _glow(0.45)),
+        Layer(lambda d: _phone(d, 124, 6), _come(84, 26)),
     ),
     "lay_page": (Layer(_tray), Layer(_sheet, _come(100, 0)), Layer(_view, _glow(0.5)), Layer(_camera)),
     "take_slip": (Layer(_slot), Layer(_slip, _come(0, 42)), Layer(_slot_lip)),

@@ -1,4 +1,4 @@
-"""`python main.py demo --tour DIR`: four visits by real touches, and what they leave."""
+"""`python main.py demo --tour DIR`: five visits by real touches, and what they leave."""
 
 import json
 import re
@@ -35,6 +35,7 @@ def test_every_visit_ends_as_scripted_and_its_pictures_are_there(tour):
     folder, report = tour
     assert [(v["name"], v["outcome"]) for v in report["visits"]] == [
         ("take-ticket", "completed"),
+        ("keep-appointment", "completed"),
         ("file-dossier", "completed"),
         ("look-up", "completed"),
         ("walk-away", "timed_out"),
@@ -63,18 +64,20 @@ def test_the_dossier_arrived_with_two_components_and_three_pages(tour):
 
 def test_the_slips_bear_the_codes_that_open_the_next_step(tour):
     folder, report = tour
-    ticket, interim, status = (name for v in report["visits"] for name in v["slips"])
+    ticket, booked, interim, status = (name for v in report["visits"] for name in v["slips"])
 
     def code(name):
         (found,) = zxingcpp.read_barcodes(cv2.imread(str(folder / name)))
         return found.text
 
-    assert code(ticket).startswith("http")
+    assert code(ticket).startswith("http") and code(booked).startswith("http")
     assert re.search(r"ma=TAM-\w{4}-\w{4}$", code(interim))
     assert code(status) == report["tthc"]["dossiers"][0]["dossierNo"]
 
 
-def test_the_ticket_is_printed_and_waits(tour):
-    (ticket,) = tour[1]["queue"]["tickets"]
-    assert re.fullmatch(r"HT-\d{3}", ticket["number"])
-    assert (ticket["state"], ticket["paper"]) == ("waiting", "printed")
+def test_the_tickets_are_printed_and_wait(tour):
+    tickets = tour[1]["queue"]["tickets"]
+    assert len(tickets) == 2
+    for ticket in tickets:
+        assert re.fullmatch(r"HT-\d{3}", ticket["number"])
+        assert (ticket["state"], ticket["paper"]) == ("waiting", "printed")

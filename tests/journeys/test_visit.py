@@ -195,3 +195,12 @@ async def test_a_defect_in_a_journey_still_wipes(equipment):
         await Visit(equipment, person, Settings()).run(broken)
     assert person.blanked == 1
     assert equipment.printer.forgotten == 1
+
+
+async def test_who_has_called_for_staff_is_told_when_somebody_is_coming(equipment):
+    equipment.queue.coming.set()
+    person, _, _ = await run(
+        equipment, TICKET, (ChooseService, Control.CALL_STAFF), (StaffCalled, WAITS), (StaffCalled, None),
+        (ChooseService, Control.START_OVER), (ConfirmLeaving, True),
+    )  # fmt: skip
+    assert [q.coming for q in person.seen if isinstance(q, StaffCalled)] == [False, True]

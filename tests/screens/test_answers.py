@@ -12,7 +12,7 @@ from kiosk.i18n import say
 from kiosk.leaves import Leaf
 from kiosk.questions import Control, Settings
 from kiosk.visit import Frame
-from screens.samples import citizen, dossier, offers, page, sight, state, ticket
+from screens.samples import MORNING, booked, citizen, dossier, offers, page, sight, state, ticket
 
 GROUP = offers().groups[0]
 SERVICE, PROCEDURE = GROUP.services[0], GROUP.procedures[0]
@@ -35,6 +35,9 @@ TAPS = [
     (q.ChoosePriority(offers().priorities), ["priority:elderly"], offers().priorities[0]),
     (q.TicketIssued(ticket(), q.Paper.PRINTED), ["answer:done"], q.AfterTicket.DONE),
     (q.TicketIssued(ticket(), q.Paper.FAILED), ["answer:reprint"], q.AfterTicket.REPRINT),
+    (q.TicketIssued(ticket(), q.Paper.EARLIER), ["answer:reprint"], q.AfterTicket.REPRINT),
+    (q.ShowAppointment(), ["answer:ordinary"], q.AppointmentAnswer.ORDINARY),
+    *((q.ComeLater(booked(), MORNING), [f"answer:{a}"], a) for a in q.AppointmentAnswer),
     (q.PlaceCard(), ["answer:no_card"], q.PlaceCardAnswer.NO_CARD),
     (q.ShowCardQr(), ["answer:type"], q.KeyMethod.TYPE),
     (q.ShowCardQr(in_passing=True), ["answer:skip"], q.KeyMethod.SKIP),

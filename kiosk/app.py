@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 from hardware.camera import DocumentCamera
 from hardware.card.readers import card_reader
 from hardware.diagnostics.readiness import as_text, exit_code, readiness
+from hardware.face import CameraFaceComparer
 from hardware.printer import EscposPrinter
 from hardware.scanner import SerialScanner
 from hardware.speech import EspeakSpeaker
@@ -33,13 +34,14 @@ async def equipment(settings: Settings) -> AsyncIterator[Equipment]:
     camera = DocumentCamera(settings.camera, settings.kiosk.id, settings.kiosk.state)
     card_camera = _camera(settings, settings.card_camera, "card_camera")
     face_camera = _camera(settings, settings.face_camera, "face_camera")
+    face = CameraFaceComparer(settings.face, face_camera) if settings.face.enabled and face_camera else None
     scanner = SerialScanner(settings.scanner)
     printer = EscposPrinter(settings.printer)
     speaker = EspeakSpeaker(settings.speech)
     queue = QueueClient(settings.queue, settings.kiosk)
     office = OutboxOffice(settings.office, settings.kiosk)
     async with AsyncExitStack() as stack:
-        optional = [device for device in (card_camera, face_camera) if device is not None]
+        optional = [device for device in (card_camera, face_camera, face) if device is not None]
         for device in (card, camera, scanner, printer, speaker, queue, office, *optional):
             await stack.enter_async_context(device)
         yield Equipment(
@@ -55,6 +57,7 @@ async def equipment(settings: Settings) -> AsyncIterator[Equipment]:
             office=office,
             card_camera=card_camera,
             face_camera=face_camera,
+            face=face,
         )
 
 

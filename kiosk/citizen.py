@@ -54,8 +54,8 @@ class CardQr:
 class Citizen:
     """A person's identity as read, and what the receiver needs to verify it again.
 
-    `evidence` maps the names of raw chip files (EF.SOD, EF.DG1 …) to their bytes. `portrait` is an image file's bytes.
-    `expiry` is the card's last day, None if it has none or it is not known.
+    `evidence` maps the names of raw chip files (EF.SOD, EF.DG1 …) to their bytes; «face-match» may be among them.
+    `portrait` is an image file's bytes. `expiry` is the card's last day, None if it has none or it is not known.
     """
 
     personal_id: str

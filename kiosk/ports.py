@@ -5,7 +5,7 @@ Expected failures come back as `Failure`; an exception is a defect.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from kiosk.appointment import Appointment, AppointmentCode
 from kiosk.catalogue import Catalogue, Group, PriorityGroup, Service
@@ -23,6 +23,9 @@ PagesDone = Callable[[int, int], None]
 """Takes pages done and pages in all. Called on the event loop."""
 
 Point = tuple[float, float]
+
+CodeKind = Literal["qr", "mrz", "card"]
+"""What a camera reads: any QR code; an ID card's machine readable zone; whichever of the two an ID card shows."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -47,6 +50,26 @@ class PageLook:
 
     blank: bool = False
     same_as: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaceMatch:
+    """How alike a living face and the chip's portrait look to a machine. It proves nothing: an officer decides."""
+
+    score: float
+    """Cosine, 1 is the same picture; the median of `frames` frames."""
+    threshold: float
+    frames: int
+    models: str
+    liveness: str = ""
+    """Name of the vendor's liveness check; empty: there was none, and a photograph may have been held up."""
+    live: bool | None = None
+    liveness_score: float | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the score reaches the threshold."""
+        return self.score >= self.threshold
 
 
 class Device(Protocol):
@@ -85,6 +108,12 @@ class Camera(Device, Protocol):
     async def capture(self) -> Page | Failure:
         """Take the page that lies on the tray: found, straightened, judged."""
 
+    async def read_code(self, kind: CodeKind, seconds: float) -> str | AccessKey | Failure:
+        """What lies there: the QR code's text (UTF-8, NFC), or the key that an ID card's zone spells.
+
+        CODE_UNREADABLE after `seconds`, or what is wrong with the camera.
+        """
+
     async def look(self, page: Page, earlier: Sequence[Page]) -> PageLook:
         """Whether a page is blank, or a second picture of one that was taken earlier."""
 
@@ -96,6 +125,16 @@ class Camera(Device, Protocol):
 
         Cancelled: it stops at once and leaves nothing behind.
         """
+
+
+class FaceComparer(Device, Protocol):
+    """Compares the person before the face camera with a portrait. Keeps no picture and nothing computed of one."""
+
+    def preview(self) -> Frame | None:
+        """The newest frame as in a mirror, its outline around the face seen last; None while there is none."""
+
+    async def compare(self, portrait: bytes, seconds: float) -> FaceMatch | Failure:
+        """How alike they are; NOT_FOUND if no face was seen, in the portrait or within `seconds` before the camera."""
 
 
 class Scanner(Device, Protocol):
@@ -182,11 +221,17 @@ class Equipment:
     """Sees cards and codes from near; None: `camera` has to do."""
     face_camera: Camera | None = None
     """Sees the person's face; None: there is none."""
+    face: FaceComparer | None = None
+    """Compares faces; None: switched off, as it is by default."""
 
     @property
     def devices(self) -> Mapping[str, Device]:
         """Everything that has a status, by name."""
-        optional: dict[str, Device | None] = {"card_camera": self.card_camera, "face_camera": self.face_camera}
+        optional: dict[str, Device | None] = {
+            "card_camera": self.card_camera,
+            "face_camera": self.face_camera,
+            "face": self.face,
+        }
         return {
             "card": self.card,
             "camera": self.camera,

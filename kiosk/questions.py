@@ -208,17 +208,33 @@ class KeyMethod(StrEnum):
 
     TYPE = "type"
     SKIP = "skip"
+    CAMERA = "camera"
+    SCANNER = "scanner"
 
 
 @dataclass(frozen=True, slots=True)
 class ShowCardQr(Question[KeyMethod]):
     """Hold the card's QR code to the scanner (ends by itself), or choose to type instead.
 
-    `in_passing`: nobody needs to be known here, so the other answer is SKIP.
+    `in_passing`: nobody needs to be known here, so the other answer is SKIP. `camera`: one could read the card too.
     """
 
     unreadable: bool = False
     in_passing: bool = False
+    camera: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCardToCamera(Question[KeyMethod]):
+    """Put the card under the camera (ends by itself), or choose to type instead; live preview, one instruction.
+
+    `in_passing` as above. `qr_only`: the side with the QR code, else either side. `scanner`: there is one to go to.
+    """
+
+    watch: Callable[[], Sight]
+    in_passing: bool = False
+    qr_only: bool = False
+    scanner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +255,31 @@ class ConfirmHolder(Question[bool]):
     citizen: Citizen
     in_passing: bool = False
     expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentToFace(Question[bool]):
+    """May the face be compared with the chip's portrait? What for, and that no picture is kept. No is as good."""
+
+
+class FaceAnswer(StrEnum):
+    """What to do before the face camera."""
+
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class ShowFace(Question[FaceAnswer]):
+    """Look into the camera; ends by itself. SKIP: rather not, after all."""
+
+    watch: Callable[[], Sight]
+
+
+@dataclass(frozen=True, slots=True)
+class FaceCompared(Question[None]):
+    """Whether the face looks like the portrait, None if none was seen. Either way it goes on: an officer decides."""
+
+    agrees: bool | None
 
 
 @dataclass(frozen=True, slots=True)

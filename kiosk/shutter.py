@@ -39,6 +39,8 @@ class Prompt(StrEnum):
     DARK = "dark"
     SHADOW = "shadow"
     SMALL = "small"
+    UNREAD = "unread"
+    """A card lies well, but what is printed on it was not read."""
 
 
 PROMPTS = {

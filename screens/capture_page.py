@@ -11,6 +11,7 @@ from screens.widgets.shutter import Prompter, ShutterButton
 from screens.widgets.text import Words, lead, title
 from screens.widgets.thumbnails import Strip
 
+SAID = tuple(prompt for prompt in Prompt if prompt is not Prompt.UNREAD)
 UNSPOKEN = (Prompt.WAITING, Prompt.HOLD)
 """Said by the picture alone: the one is no instruction, the other over before it is spoken."""
 
@@ -35,7 +36,7 @@ class CapturePageScreen(Screen[CapturePage]):
 
     def work(self) -> list[Part]:
         """The picture and the instruction."""
-        self._prompter = Prompter(f"screen.{self.name}")
+        self._prompter = Prompter(f"screen.{self.name}", SAID)
         self._shutter = ShutterButton("answer:shutter", self.words("shutter"), self.answering(CaptureAnswer.SHUTTER))
         live = LivePreview(self.question.watch, self._tell, self.words("no_picture"))
         return [live, self._prompter]

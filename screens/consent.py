@@ -2,11 +2,9 @@
 
 from kiosk.questions import Consent
 from screens.screen import Screen
-from screens.theme import look
 from screens.widgets.button import PRIMARY, Button
-from screens.widgets.icon import Icon
-from screens.widgets.part import Padded, Part, Row
-from screens.widgets.text import Words
+from screens.widgets.part import Part
+from screens.widgets.sentence import sentence
 
 ICONS = {"what": "pages", "whom": "stamp", "purpose": "folder", "safe": "shield"}
 
@@ -18,13 +16,7 @@ class ConsentScreen(Screen[Consent]):
 
     def work(self) -> list[Part]:
         """The sentences."""
-        return [self._line(key, icon) for key, icon in ICONS.items()]
-
-    def _line(self, key: str, icon: str) -> Part:
-        colours = look().colours
-        sentence = Words(self.words(key, unit=self.question.receiving_unit), "body")
-        row = Row([Icon(icon, 84, colours.on_tint, colours.tint), sentence], gap=28, middle=True)
-        return Padded(row, 22, colours.surface, colours.line)
+        return [sentence(icon, self.words(key, unit=self.question.receiving_unit)) for key, icon in ICONS.items()]
 
     def actions(self) -> list[Part]:
         """No, yes."""

@@ -14,7 +14,9 @@ from screens.come_later import ComeLaterScreen
 from screens.confirm_holder import ConfirmHolderScreen
 from screens.confirm_leaving import ConfirmLeavingScreen
 from screens.consent import ConsentScreen
+from screens.consent_to_face import ConsentToFaceScreen
 from screens.dossier_filed import DossierFiledScreen
+from screens.face_compared import FaceComparedScreen
 from screens.fill_field import FillFieldScreen
 from screens.place_card import PlaceCardScreen
 from screens.remedy import RemedyScreen
@@ -23,7 +25,9 @@ from screens.review_page import ReviewPageScreen
 from screens.screen import Screen
 from screens.show_appointment import ShowAppointmentScreen
 from screens.show_card_qr import ShowCardQrScreen
+from screens.show_card_to_camera import ShowCardToCameraScreen
 from screens.show_components import ShowComponentsScreen
+from screens.show_face import ShowFaceScreen
 from screens.show_status import ShowStatusScreen
 from screens.staff_called import StaffCalledScreen
 from screens.take_card import TakeCardScreen
@@ -48,8 +52,12 @@ SCREENS: dict[type[q.Question[Any]], type[Screen[Any]]] = {
     q.ChooseProcedure: ChooseProcedureScreen,
     q.PlaceCard: PlaceCardScreen,
     q.ShowCardQr: ShowCardQrScreen,
+    q.ShowCardToCamera: ShowCardToCameraScreen,
     q.TypeAccessKey: TypeAccessKeyScreen,
     q.ConfirmHolder: ConfirmHolderScreen,
+    q.ConsentToFace: ConsentToFaceScreen,
+    q.ShowFace: ShowFaceScreen,
+    q.FaceCompared: FaceComparedScreen,
     q.TakeCard: TakeCardScreen,
     q.ShowComponents: ShowComponentsScreen,
     q.CapturePage: CapturePageScreen,

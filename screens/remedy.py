@@ -62,6 +62,7 @@ SCENES = (
     PRINTER
     | dict.fromkeys(CARD, "place_card")
     | dict.fromkeys(PAGE, "lay_page")
+    | {Reason.PAGE_HAND: "hand_off", Reason.PAGE_GLARE: "glare"}
     | dict.fromkeys(SERVER, "network_down")
     | {Reason.APPOINTMENT_UNCHECKED: "network_down", Reason.APPOINTMENT_UNKNOWN: "show_phone"}
     | {Reason.CODE_UNREADABLE: "show_qr", Reason.NOT_FOUND: "searching"}

@@ -21,7 +21,7 @@ from kiosk.leaves import Leaf
 from kiosk.shutter import Prompt, Sight
 from kiosk.text import Text
 from kiosk.ticket import Ticket
-from screens.widgets.scenes import paint_portrait, paint_sheet
+from screens.widgets.scenes import paint_card, paint_portrait, paint_sheet
 from screens.widgets.vector import Drawing
 
 MORNING = datetime(2026, 11, 23, 1, 41, tzinfo=UTC)
@@ -63,14 +63,20 @@ def portrait() -> bytes:
 @cache
 def preview() -> ports.Frame:
     """The tray with a page on it, as the camera sees it."""
+    sheet = paint_sheet(Drawing(420, 594, 104)).rgba()
+    return _lying(sheet, (420, 594), ((104, 96), (628, 110), (606, 858), (84, 836)))
+
+
+def _lying(painted: NDArray[np.uint8], size: tuple[int, int], at: tuple[tuple[float, float], ...]) -> ports.Frame:
+    """The tray with something of `size` lying on it, its corners at `at`."""
     width, height = 720, 960
     ground = np.full((height, width, 3), (58, 52, 48), np.uint8)
-    sheet = cv2.cvtColor(paint_sheet(Drawing(420, 594, 104)).rgba(), cv2.COLOR_RGBA2RGB)
-    corners = np.array([(104, 96), (628, 110), (606, 858), (84, 836)], np.float32)
-    source = np.array([(0, 0), (420, 0), (420, 594), (0, 594)], np.float32)
+    thing = cv2.cvtColor(painted, cv2.COLOR_RGBA2RGB)
+    corners = np.array(at, np.float32)
+    source = np.array([(0, 0), (size[0], 0), size, (0, size[1])], np.float32)
     shift = cv2.getPerspectiveTransform(source, corners)
-    mask = cv2.warpPerspective(np.full((594, 420), 255, np.uint8), shift, (width, height))
-    scene = np.where(mask[..., None] > 0, cv2.warpPerspective(sheet, shift, (width, height)), ground).astype(np.uint8)
+    mask = cv2.warpPerspective(np.full(size[::-1], 255, np.uint8), shift, (width, height))
+    scene = np.where(mask[..., None] > 0, cv2.warpPerspective(thing, shift, (width, height)), ground).astype(np.uint8)
     a, b, c, d = ((float(x) / width, float(y) / height) for x, y in corners)
     return ports.Frame(width, height, scene.tobytes(), (a, b, c, d), 1)
 
@@ -83,6 +89,33 @@ def sight() -> Sight:
 def hand() -> Sight:
     """Something is in the way."""
     return Sight(preview(), Prompt.HAND)
+
+
+@cache
+def card_preview() -> ports.Frame:
+    """The tray with a card's back on it."""
+    return _lying(
+        paint_card(Drawing(464, 292, 116)).rgba(), (464, 292), ((214, 352), (506, 366), (496, 552), (206, 536))
+    )
+
+
+def card_sight() -> Sight:
+    """A card that is being read."""
+    return Sight(card_preview(), Prompt.HOLD)
+
+
+@cache
+def face_sight() -> Sight:
+    """A person before the face camera."""
+    person = cv2.cvtColor(paint_portrait(Drawing(540, 720, 120)).rgba(), cv2.COLOR_RGBA2RGB)
+    picture = cv2.copyMakeBorder(person, 0, 0, 210, 210, cv2.BORDER_REPLICATE)
+    outline = ((0.41, 0.24), (0.59, 0.24), (0.59, 0.6), (0.41, 0.6))
+    return Sight(ports.Frame(960, 720, picture.tobytes(), outline, 1), Prompt.HOLD)
+
+
+def card_unread() -> Sight:
+    """A card that lies well and was not read."""
+    return Sight(card_preview(), Prompt.UNREAD)
 
 
 def half_done() -> float:
@@ -194,7 +227,8 @@ def samples() -> dict[str, Sample]:
         "choose_procedure": Sample(q.ChooseProcedure(groups)),
         "choose_procedure.group": Sample(q.ChooseProcedure(groups), {"group": groups[0].id}),
     }
-    for reason in (Reason.PAPER_OUT, Reason.CARD_REMOVED, Reason.PAGE_NOT_FOUND, Reason.QUEUE_UNREACHABLE,
+    for reason in (Reason.PAPER_OUT, Reason.CARD_REMOVED, Reason.PAGE_NOT_FOUND, Reason.PAGE_HAND,
+                   Reason.PAGE_GLARE, Reason.QUEUE_UNREACHABLE,
                    Reason.CARD_DATA_BAD):  # fmt: skip
         made[f"remedy.{reason.value}"] = Sample(q.Remedy(reason, retry))
     for reason in (Reason.APPOINTMENT_UNCHECKED, Reason.APPOINTMENT_UNKNOWN, Reason.APPOINTMENT_ELSEWHERE,
@@ -210,6 +244,12 @@ def _identity() -> dict[str, Sample]:
         "show_card_qr": Sample(q.ShowCardQr()),
         "show_card_qr.unreadable": Sample(q.ShowCardQr(True)),
         "show_card_qr.in_passing": Sample(q.ShowCardQr(in_passing=True)),
+        "show_card_qr.camera": Sample(q.ShowCardQr(camera=True)),
+        "show_card_qr.camera_in_passing": Sample(q.ShowCardQr(True, in_passing=True, camera=True)),
+        "show_card_to_camera": Sample(q.ShowCardToCamera(card_sight, scanner=True)),
+        "show_card_to_camera.unread": Sample(q.ShowCardToCamera(card_unread)),
+        "show_card_to_camera.in_passing": Sample(q.ShowCardToCamera(Sight, in_passing=True, scanner=True)),
+        "show_card_to_camera.qr_only": Sample(q.ShowCardToCamera(card_sight, qr_only=True)),
         "type_access_key": Sample(key),
         "type_access_key.birth": Sample(
             key, {"number": "001199000123", "birth": "3102", "expiry": "", "step": 1, "problem": "bad_date"}
@@ -225,6 +265,12 @@ def _identity() -> dict[str, Sample]:
         "confirm_holder.greeting_unproven": Sample(q.ConfirmHolder(citizen(IdentityGrade.CHIP_READ), True, True)),
         "confirm_holder.typed": Sample(q.ConfirmHolder(replace(citizen(IdentityGrade.TYPED), full_name="", sex="",
                                                                address="", portrait=b""))),
+        "consent_to_face": Sample(q.ConsentToFace()),
+        "show_face": Sample(q.ShowFace(face_sight)),
+        "show_face.empty": Sample(q.ShowFace(Sight)),
+        "face_compared": Sample(q.FaceCompared(True)),
+        "face_compared.differs": Sample(q.FaceCompared(False)),
+        "face_compared.unseen": Sample(q.FaceCompared(None)),
         "take_card": Sample(q.TakeCard()),
     }  # fmt: skip
 

@@ -5,7 +5,7 @@ from screens.screen import Screen
 from screens.widgets.button import Button
 from screens.widgets.illustration import Illustration
 from screens.widgets.notice import notice
-from screens.widgets.part import Part
+from screens.widgets.part import Part, Row
 from screens.widgets.text import lead, title
 
 
@@ -28,7 +28,11 @@ class ShowCardQrScreen(Screen[ShowCardQr]):
         return [notice("warning", self.words("unreadable"), "warn")] if self.question.unreadable else []
 
     def actions(self) -> list[Part]:
-        """Type instead; or leave it, where nobody needs to be known."""
+        """The camera, if there is one; type instead; or leave it, where nobody needs to be known."""
+        other = Button("answer:type", self.words("type"), self.answering(KeyMethod.TYPE), icon="keyboard")
         if self.question.in_passing:
-            return [Button("answer:skip", self.words("skip"), self.answering(KeyMethod.SKIP), icon="forward")]
-        return [Button("answer:type", self.words("type"), self.answering(KeyMethod.TYPE), icon="keyboard")]
+            other = Button("answer:skip", self.words("skip"), self.answering(KeyMethod.SKIP), icon="forward")
+        if not self.question.camera:
+            return [other]
+        camera = Button("answer:camera", self.words("camera"), self.answering(KeyMethod.CAMERA), icon="camera")
+        return [Row([camera, other])]

@@ -13,18 +13,21 @@ from typing import Any
 import numpy as np
 import requests
 
-from hardware.camera import calibration, likeness
+from hardware.camera import calibration, codes, likeness
 from hardware.camera.assembly import Assembler
 from hardware.camera.finder import Picture, Points
 from hardware.camera.memory import FrameMemory
+from hardware.camera.mrz_reader import access_key
 from hardware.camera.page import decoded, take
 from hardware.camera.source import is_address
 from hardware.camera.tray import Tray
+from hardware.card.mrz import Mrz
 from hardware.device import Device
+from kiosk.citizen import AccessKey
 from kiosk.config import CameraSettings
 from kiosk.dossier import Document, DocumentLabel, Page
 from kiosk.health import Failure, Level, Reason
-from kiosk.ports import Frame, PageLook, PagesDone
+from kiosk.ports import CodeKind, Frame, PageLook, PagesDone
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +143,14 @@ class DocumentCamera(Device):
             return await self._fresh()
         async with self._photographing:
             return await self._taken()
+
+    async def read_code(self, kind: CodeKind, seconds: float = codes.SECONDS) -> str | AccessKey | Failure:
+        """What lies there: the QR code's text, or the key that an ID card's zone spells; looks at frames and stills."""
+        answer = await codes.read_code(self, kind, seconds)
+        if not isinstance(answer, Mrz):
+            return answer
+        key = access_key(answer)
+        return key if isinstance(key, AccessKey) else Failure(Reason.NOT_AN_ID_CARD, "the zone of another document")
 
     async def look(self, page: Page, earlier: Sequence[Page]) -> PageLook:
         """Whether a page is blank, or a second picture of one that was taken earlier."""

@@ -6,9 +6,9 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from hardware.camera.codes import Code, Kind, QrVotes, read_qr
+from hardware.camera.codes import Code, QrVotes, read_qr
 from hardware.camera.mrz_reader import MrzReading, MrzVotes, Seen, read_seen, see
 from hardware.camera.page import decoded
 
@@ -17,7 +17,7 @@ NO_CODE = "no code found"
 NOT_AGREED = "the frames do not agree"
 
 
-def scan_codes(images: Sequence[Path], kind: Kind) -> list[dict[str, Any]]:
+def scan_codes(images: Sequence[Path], kind: Literal["qr", "mrz"]) -> list[dict[str, Any]]:
     """One result an image, in order, and for several a last one whose `image` is "all". Raises OSError.
 
     A result: `image`, `code` (qr) or `lines` (mrz, as they look), `valid` (beyond doubt: nothing else may be used),

@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import zxingcpp
 
 from hardware.camera.finder import Picture, Points, find
-from hardware.camera.mrz_reader import MrzVotes
+from hardware.camera.mrz_reader import MrzReading, MrzVotes, access_key
 from hardware.camera.votes import TextVotes
 from hardware.card.mrz import Mrz
-from kiosk.citizen import parse_card_qr
+from kiosk.citizen import AccessKey, parse_card_qr
 from kiosk.health import Failure, Reason
+from kiosk.ports import CodeKind
 from kiosk.text import nfc
 
 LONGEST = 1000
@@ -29,8 +30,6 @@ _RETRIES = (2, 3)
 _SMALL_PIXELS = 700_000  # a frame that is worth a retry as a whole
 
 _FORMATS = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
-
-Kind = Literal["qr", "mrz"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -90,17 +89,37 @@ class QrVotes:
 class CodeReader:
     """What a visit reads from the camera: frames in, one answer out."""
 
-    def __init__(self, kind: Kind) -> None:
-        self._votes: QrVotes | MrzVotes = QrVotes() if kind == "qr" else MrzVotes()
+    def __init__(self, kind: CodeKind) -> None:
+        self._card = kind == "card"
+        self._votes: list[QrVotes | MrzVotes] = []
+        if kind != "mrz":
+            self._votes.append(QrVotes())
+        if kind != "qr":
+            self._votes.append(MrzVotes())
 
     def add(self, picture: Picture) -> str | Mrz | None:
         """Look at one more frame (BGR): the QR code's text or the zone beyond doubt, None so far. 10 to 200 ms."""
-        answer = self._votes.add(picture)
-        return answer.text if isinstance(answer, Code) else answer.mrz if answer is not None else None
+        answers = (_answer(votes.add(picture)) for votes in self._votes)
+        return next((answer for answer in answers if answer is not None and self._wanted(answer)), None)
 
     def forget(self) -> None:
         """Drop all that was seen."""
-        self._votes.clear()
+        for votes in self._votes:
+            votes.clear()
+
+    def _wanted(self, answer: str | Mrz) -> bool:
+        """Of a card, other codes beside it and other documents do not count."""
+        if not self._card:
+            return True
+        return parse_card_qr(answer) is not None if isinstance(answer, str) else _opens(answer)
+
+
+def _answer(found: Code | MrzReading | None) -> str | Mrz | None:
+    return found.text if isinstance(found, Code) else found.mrz if found is not None else None
+
+
+def _opens(mrz: Mrz) -> bool:
+    return isinstance(access_key(mrz), AccessKey)
 
 
 class Eyes(Protocol):
@@ -113,7 +132,7 @@ class Eyes(Protocol):
         """What lies there now at the camera's full size (BGR)."""
 
 
-async def read_code(camera: Eyes, kind: Kind, seconds: float = SECONDS) -> str | Mrz | Failure:
+async def read_code(camera: Eyes, kind: CodeKind, seconds: float = SECONDS) -> str | Mrz | Failure:
     """The code that lies before the camera: the QR code's text, or the zone beyond doubt.
 
     Else why there is none: CODE_UNREADABLE after `seconds`, or what is wrong with the camera.

@@ -6,6 +6,7 @@ Nothing of a page touches a disk. The text is a search aid: no form field is fil
 import asyncio
 import contextlib
 import logging
+import signal
 from typing import Any
 
 import cv2
@@ -22,6 +23,9 @@ LANGUAGE = "vie"
 SECONDS = 20.0
 """A page takes 1 to 3 s; one that takes this long goes without text."""
 
+
+_ENDED_WITH_US = (-signal.SIGTERM, -signal.SIGINT)
+"""How it ends when the whole kiosk is told to end: no fault of a page."""
 
 READING_DPI = 250
 """Finer pages are shrunk for reading alone: it is faster and reads the same."""
@@ -94,6 +98,8 @@ async def text_layer(grey: Picture, dpi: int, seconds: float = SECONDS) -> bytes
         assert process.stdin
         with contextlib.suppress(ConnectionError):  # what it did not read any more
             await process.stdin.wait_closed()
+    if process.returncode in _ENDED_WITH_US:
+        return None
     if process.returncode != 0 or not answer.startswith(b"%PDF"):
         log.warning("a page goes without text: the OCR ended with %s", process.returncode)
         return None

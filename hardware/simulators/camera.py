@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from hardware.simulators.papers import PAPERS
+from hardware.simulators.papers import PAPERS, Paper, cards_of
 from hardware.simulators.papers.conditions import MOST_LEVELS, TOGGLES, Conditions
 from hardware.simulators.papers.desk import Pose, Scene, compose, enlarged, slide
+from hardware.simulators.personalisation.person import Personalisation
 from hardware.simulators.simulator import Simulator, UnknownAction
 
 FRAMES_PER_SECOND = 25
@@ -30,7 +31,7 @@ class CameraSimulator(Simulator):
 
     name = "camera"
     actions: Mapping[str, str] = {
-        "lay": "lay down {paper}",
+        "lay": "lay down {paper}, which may be an ID card: card-front-… or card-back-… and the card's name",
         "lay_wrong": "lay down {paper} so that a fifth of it is outside the picture",
         "slide": "let a hand push {paper} in from below; it rests after a second",
         "clear": "take the paper away",
@@ -50,8 +51,13 @@ class CameraSimulator(Simulator):
         "plug": "connect again",
     }
 
-    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, port: int = 0, host: str = "127.0.0.1", people: Mapping[str, Personalisation] | None = None
+    ) -> None:
+        """`people`: those whose ID cards can be laid down."""
         self.port = port
+        self._cards = cards_of(people or {})
+        self._holders = {name: person.full_name for name, person in (people or {}).items()}
         self._host = host
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
@@ -99,6 +105,7 @@ class CameraSimulator(Simulator):
         return {
             "paper": self._paper,
             "papers": [{"name": name, "title": paper.title} for name, paper in PAPERS.items()],
+            "cards": self._holders,
             "cut_off": self._paper is not None and self._pose.cut_off,
             **asdict(self._conditions),
             "conditions": list(self._conditions.names),
@@ -141,11 +148,11 @@ class CameraSimulator(Simulator):
                 await self._listen()
 
     async def _lay(self, paper: str, cut_off: bool, slowly: bool) -> None:
-        if paper not in PAPERS:
-            raise UnknownAction(f"there is no paper {paper!r}; there are: {', '.join(PAPERS)}")
+        if paper not in PAPERS and paper not in self._cards:
+            raise UnknownAction(f"there is no paper {paper!r}; there are: {', '.join((*PAPERS, *self._cards))}")
         self._laid += 1
         pose = Pose.by_hand(f"{paper} {self._laid}", cut_off)
-        frames = await asyncio.to_thread(tuple, slide(paper, pose, self._conditions)) if slowly else ()
+        frames = await asyncio.to_thread(tuple, slide(self._sheet(paper), pose, self._conditions)) if slowly else ()
         self._paper, self._pose = paper, pose
         await self._compose()
         self._slide, self._slide_from = frames, time.monotonic()
@@ -155,7 +162,11 @@ class CameraSimulator(Simulator):
         await self._compose()
 
     async def _compose(self) -> None:
-        self._scene = await asyncio.to_thread(compose, self._paper, self._pose, self._conditions)
+        sheet = None if self._paper is None else self._sheet(self._paper)
+        self._scene = await asyncio.to_thread(compose, sheet, self._pose, self._conditions)
+
+    def _sheet(self, paper: str) -> str | Paper:
+        return self._cards.get(paper, paper)
 
     def _sliding(self) -> bytes | None:
         """The frame of a sheet that is sliding in now; None if nothing moves."""

@@ -10,6 +10,7 @@ from hardware.simulators.camera import CameraSimulator
 from hardware.simulators.card import CardSimulator
 from hardware.simulators.dock import Dock
 from hardware.simulators.pcscd import Pcscd
+from hardware.simulators.personalisation.person import load_people
 from hardware.simulators.printer import PrinterSimulator
 from hardware.simulators.scanner import ScannerSimulator
 from hardware.simulators.serial_reader import SerialReaderSimulator
@@ -49,7 +50,7 @@ def simulators(settings: Settings) -> list[Simulator]:
     queue, receiver = settings.queue_server, settings.receiver
     return [
         card,
-        CameraSimulator(ours.camera_port),
+        CameraSimulator(ours.camera_port, people=load_people(ours.cards)),
         PrinterSimulator(ours.papers, ours.printer_port, settings.printer.dots),
         ScannerSimulator(ours.scanner_link),
         Wire("wire-queue", queue.host, queue.port, ours.queue_wire_port),

@@ -1,4 +1,4 @@
-"""Who stands here: the chip card, opened with the key from its QR code or typed; QR or typing alone as a last resort.
+"""Who stands here: the chip card, opened by what is printed on it or typed; QR or typing alone as a last resort.
 
 `identify` for those who must be known, `greet` for those who laid a card down of their own accord.
 """
@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-from kiosk.citizen import AccessKey, CardQr, Citizen, IdentityGrade, expiry_candidates, parse_card_qr
+from kiosk.citizen import AccessKey, CardQr, Citizen, IdentityGrade, expiry_candidates
 from kiosk.clock import business_day
 from kiosk.health import Failure, Reason
+from kiosk.journeys.face import with_face
+from kiosk.journeys.printed import Printed, can_read, from_card
 from kiosk.journeys.remedies import mend
 from kiosk.ports import Progress
 from kiosk.questions import (
@@ -19,7 +21,6 @@ from kiosk.questions import (
     Mend,
     PlaceCard,
     PlaceCardAnswer,
-    ShowCardQr,
     TakeCard,
     TypeAccessKey,
 )
@@ -41,19 +42,20 @@ WITHOUT_CARD = (Mend.RETRY, Mend.WITHOUT, Mend.LEAVE)
 
 
 async def identify(visit: Visit) -> Citizen:
-    """A citizen who has confirmed the data shown, with its grade."""
+    """A citizen who has confirmed the data shown, with its grade, and the face's likeness where that is switched on."""
     while True:
         citizen = await _from_chip(visit) or await _from_qr_or_keys(visit)
         if await visit.ask(ConfirmHolder(citizen, expired=_expired(visit, citizen))):
             break
+    citizen = await with_face(visit, citizen)
     await take_back(visit)
     return citizen
 
 
 async def greet(visit: Visit) -> None:
     """Whoever has laid a card down is read and greeted by name; every grade will do, and one touch skips it."""
-    scans = visit.once(lambda: visit.equipment.scanner.status.usable)
-    citizen = await _if_willing(visit) if scans and await _lies_there(visit) else None
+    readable = visit.once(lambda: can_read(visit))
+    citizen = await _if_willing(visit) if readable and await _lies_there(visit) else None
     if citizen is None:
         return
     if await visit.ask(ConfirmHolder(citizen, in_passing=True, expired=_expired(visit, citizen))):
@@ -101,12 +103,12 @@ async def _from_chip(visit: Visit) -> Citizen | None:
 
 
 async def _if_willing(visit: Visit) -> Citizen | None:
-    """The chip's data by the card's QR code; None if the citizen would rather not."""
+    """The chip's data by what the card has printed; None if the citizen would rather not."""
     while True:
-        qr = await _card_qr(visit, in_passing=True)
-        if not isinstance(qr, CardQr):
+        printed = await from_card(visit, in_passing=True)
+        if isinstance(printed, KeyMethod):
             return None
-        result = await _read(visit, _keys_of(visit, qr))
+        result = await _read(visit, _keys_of(visit, printed))
         if not isinstance(result, Failure):
             return result
         if await mend(visit, result.reason, WITHOUT_CARD) is Mend.WITHOUT:
@@ -178,34 +180,25 @@ class _Reading:
         return await self._card.wait_for_card() or True
 
 
-# --- keys and QR codes ---
+# --- keys ---
 
 
 async def _first_keys(visit: Visit) -> list[AccessKey]:
-    qr = await _card_qr(visit)
-    return _keys_of(visit, qr) if isinstance(qr, CardQr) else [await visit.ask(TypeAccessKey())]
+    printed = await from_card(visit)
+    return [await visit.ask(TypeAccessKey())] if isinstance(printed, KeyMethod) else _keys_of(visit, printed)
 
 
-def _keys_of(visit: Visit, qr: CardQr) -> list[AccessKey]:
-    ends = expiry_candidates(qr.birth, qr.issued, business_day(visit.equipment.clock.now()))
-    return [AccessKey(qr.personal_id, qr.birth, end) for end in ends]
-
-
-async def _card_qr(visit: Visit, *, in_passing: bool = False) -> CardQr | KeyMethod:
-    unreadable = False
-    while True:
-        code = await visit.race(ShowCardQr(unreadable, in_passing), visit.equipment.scanner.next_code)
-        if isinstance(code, KeyMethod):
-            return code
-        parsed = parse_card_qr(code)
-        if parsed is not None:
-            return parsed
-        unreadable = True
+def _keys_of(visit: Visit, printed: Printed) -> list[AccessKey]:
+    """The zone spells the key; the QR code leaves the expiry to be reckoned."""
+    if isinstance(printed, AccessKey):
+        return [printed]
+    ends = expiry_candidates(printed.birth, printed.issued, business_day(visit.equipment.clock.now()))
+    return [AccessKey(printed.personal_id, printed.birth, end) for end in ends]
 
 
 async def _from_qr_or_keys(visit: Visit) -> Citizen:
     """Without the chip: the unsigned QR code, or what the citizen types. Both are graded as such."""
-    qr = await _card_qr(visit)
+    qr = await from_card(visit, kind="qr")
     if isinstance(qr, CardQr):
         return Citizen(qr.personal_id, qr.full_name, qr.birth, qr.sex, qr.address, IdentityGrade.QR_ONLY)
     key = await visit.ask(TypeAccessKey())

@@ -22,13 +22,18 @@ _ARM = 0.16  # of a side: the length of a corner's arms
 
 
 class LivePreview(Part):
-    """Shows the newest frame and the outline found in it; tells `told` of every new sight."""
+    """Shows the newest frame and the outline found in it; tells `told` of every new sight.
+
+    `close`: the middle of the frame fills the whole box, for things that are small in it.
+    """
 
     stretch = 1.0
 
-    def __init__(self, watch: Callable[[], Sight], told: Callable[[Sight], None], waiting: str) -> None:
+    def __init__(
+        self, watch: Callable[[], Sight], told: Callable[[Sight], None], waiting: str, *, close: bool = False
+    ) -> None:
         super().__init__()
-        self._watch, self._told = watch, told
+        self._watch, self._told, self._close = watch, told, close
         self._texture: Texture | None = None
         self._number: int | None = None
         self._shown: Sight | None = None
@@ -93,12 +98,22 @@ class LivePreview(Part):
 
     def _show(self, frame: Frame, prompt: Prompt) -> None:
         edge = look().px(14)
-        scale = min((self.width - 2 * edge) / frame.width, (self.height - 2 * edge) / frame.height)
-        width, height = frame.width * scale, frame.height * scale
+        wide, high = self.width - 2 * edge, self.height - 2 * edge
+        scale = (max if self._close else min)(wide / frame.width, high / frame.height)
+        across, up = min(wide / (frame.width * scale), 1.0), min(high / (frame.height * scale), 1.0)  # the part shown
+        width, height = frame.width * scale * across, frame.height * scale * up
         x, y = self.center_x - width / 2, self.center_y - height / 2
+        left, right, top, bottom = 0.5 - across / 2, 0.5 + across / 2, 0.5 - up / 2, 0.5 + up / 2
         self._colour.a = 1
         self._rectangle.texture, self._rectangle.pos, self._rectangle.size = self._texture, (x, y), (width, height)
-        corners = [(x + px * width, y + (1 - py) * height) for px, py in frame.outline or ()]
+        self._rectangle.tex_coords = (left, bottom, right, bottom, right, top, left, top)
+        corners = [
+            (
+                x + (min(max(px, left), right) - left) / across * width,
+                y + (bottom - min(max(py, top), bottom)) / up * height,
+            )
+            for px, py in frame.outline or ()
+        ]
         tint = FOUND if prompt in (Prompt.HOLD, Prompt.TAKEN) else AMISS
         self._line_colour.rgba = tint
         self._glass_colour.rgba = (*tint[:3], _GLASS if corners and prompt is Prompt.HOLD else 0)

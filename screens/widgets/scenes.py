@@ -26,6 +26,8 @@ CHIP = colour("#D9A93A")
 CARD = colour("#DDEBEA")
 CARD_EDGE = colour("#9FBDBB")
 GREEN = colour("#2E8B62")
+SKIN = colour("#F0C8A4")
+SKIN_EDGE = colour("#D79F74")
 LIGHT = colour("#FF5A4F")
 FOUND = colour("#7CF2B4")
 
@@ -191,6 +193,35 @@ def _sheet(d: Drawing, x: float = 108, y: float = 58, width: float = 104, height
     d.stroke(f"O{x + width - 26} {y + height - 22} 10", RED, 2)
 
 
+def _hand(d: Drawing) -> None:
+    """A right hand from below with its sleeve, fingers on the sheet."""
+    fingers = ("M178 150L164 108", "M192 146L184 98", "M207 146L206 100", "M221 150L227 112", "M184 170L156 158")
+    palm = "M172 146c0 -10 54 -10 56 4l4 30c2 20 -6 30 -26 30s-28 -8 -32 -24z"
+    for finger in fingers:
+        d.stroke(finger, SKIN_EDGE, 17)
+    d.fill(palm, SKIN_EDGE)
+    for finger in fingers:
+        d.stroke(finger, SKIN, 14)
+    d.fill("M174 147c2 -8 50 -8 52 4l4 29c2 18 -6 27 -24 27s-26 -7 -30 -22z", SKIN)
+    d.stroke("M193 152v14M207 152v14", SKIN_EDGE, 1.6)
+    d.fill("M178 200h56l8 34h-62z", RED).fill("M178 200h56l2 9h-57z", DEEP)
+
+
+def _lamp(d: Drawing) -> None:
+    """A lamp at the upper right, and its light down to the sheet."""
+    d.fill("M268 30L176 92L196 118L284 46z", (1.0, 0.85, 0.45, 0.28))
+    d.shadow("M258 14l34 26l-14 18l-34 -26z", 4, 0, 3, 0.3).fill("M258 14l34 26l-14 18l-34 -26z", DARK)
+    d.stroke("M247 36l28 21", GOLD, 6)
+
+
+def _gleam(d: Drawing) -> None:
+    """The lamp mirrored in the sheet: what is written there cannot be seen."""
+    for radius, alpha in ((34, 0.35), (27, 0.5), (20, 0.75), (13, 1.0)):
+        d.fill(f"O176 108 {radius}", (1.0, 0.93, 0.68, alpha))
+    d.fill("O176 108 9", SHEET)
+    d.stroke("M176 76v-9M176 140v9M144 108h-9M208 108h9M153 85l-6 -6M199 131l6 6M153 131l-6 6M199 85l6 -6", GOLD, 3.4)
+
+
 def _view(d: Drawing) -> None:
     d.stroke("M108 58h104v134h-104z", GREEN, 4)
     for x, y in ((108, 58), (212, 58), (108, 192), (212, 192)):
@@ -309,12 +340,37 @@ def paint_sheet(d: Drawing) -> Drawing:
     return d
 
 
+def paint_card(d: Drawing) -> Drawing:
+    """The back of a card that fills a grid of 116 units' width (sample pictures)."""
+    d.fill("R0 0 116 73 0.1", CARD)
+    _back(d, 0, 0)
+    return d
+
+
 def paint_portrait(d: Drawing) -> Drawing:
     """A portrait of nobody on a grid of 120×160 (sample pictures)."""
     d.fill("R0 0 120 160 0.1", colour("#C9DDE8")).fill("M10 160c0 -36 20 -50 50 -50s50 14 50 50z", DARK)
     d.fill("M48 110h24l-12 22z", SHEET).fill("R50 84 20 34 9", colour("#E3B48F")).fill("O60 66 28", colour("#F0C8A4"))
     d.fill("M30 76c-8 -44 10 -54 30 -54s38 10 30 54c-4 -22 -14 -30 -30 -30s-26 8 -30 30z", DARKER)
     return d
+
+
+def _mirror(d: Drawing) -> None:
+    """Somebody in a round glass, and the frame that a camera puts around a face."""
+    d.shadow("O224 112 66", 6, 0, 5, 0.25).fill("O224 112 66", colour("#C9DDE8"))
+    d.fill("M178 159c4 -22 20 -32 46 -32s42 10 46 32c-26 26 -66 26 -92 0z", RED).fill("M212 127h24l-12 18z", SHEET)
+    d.fill("R214 112 20 24 8", colour("#E3B48F")).fill("O224 94 26", colour("#F0C8A4"))
+    d.fill("M197 98c-4 -30 10 -40 27 -40s31 10 27 40c-4 -16 -12 -22 -27 -22s-23 6 -27 22z", DARKER)
+    d.stroke("O224 112 66", DARK, 7)
+
+
+def _face_frame(d: Drawing) -> None:
+    for corner in ("M188 72V58h14", "M260 72V58h-14", "M188 118v14h14", "M260 118v14h-14"):
+        d.stroke(corner, GREEN, 4.5)
+
+
+def _alike(d: Drawing) -> None:
+    d.stroke("M130 104h22M130 118h22", GREEN, 5)
 
 
 SCENES: dict[str, tuple[Layer, ...]] = {
@@ -349,6 +405,9 @@ SCENES: dict[str, tuple[Layer, ...]] = {
         Layer(lambda d: _phone(d, 124, 6), _come(84, 26)),
     ),
     "lay_page": (Layer(_tray), Layer(_sheet, _come(100, 0)), Layer(_view, _glow(0.5)), Layer(_camera)),
+    "hand_off": (Layer(_tray), Layer(_sheet), Layer(_camera), Layer(_hand, _go(76, 0)), Layer(_view, _glow(0.68))),
+    "glare": (Layer(_tray), Layer(_sheet), Layer(_camera), Layer(_lamp), Layer(_gleam, _pulse),
+              Layer(_arrow("M84 92a70 70 0 0 0 4 66M66 148l22 12l10 -22"), _glow(0.3))),
     "take_slip": (Layer(_slot), Layer(_slip, _come(0, 42)), Layer(_slot_lip)),
     "no_paper": (Layer(_printer_open), Layer(_roll, _come(0, 60))),
     "cover_open": (Layer(_printer_open), Layer(_arrow("M284 40c14 22 14 40 2 60M304 84l-19 18l-12 -22"), _glow(0.2))),
@@ -357,5 +416,8 @@ SCENES: dict[str, tuple[Layer, ...]] = {
     "network_down": (Layer(_servers), Layer(_gap_in_line, _glow(0.1))),
     "filed": (Layer(_envelope), Layer(_seal, _glow(0.2))),
     "staff": (Layer(_person), Layer(_bubble, _glow(0.15))),
+    "face": (Layer(lambda d: _front(d, 14, 80, 0.92)), Layer(_mirror), Layer(_face_frame, _glow(0.2))),
+    "face_alike": (Layer(lambda d: _front(d, 14, 80, 0.92)), Layer(_mirror), Layer(_face_frame),
+                   Layer(_alike, _glow(0.3))),
     "searching": (Layer(_shelf), Layer(_lens, _come(-90, 10))),
 }  # fmt: skip

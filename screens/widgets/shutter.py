@@ -1,6 +1,6 @@
 """The shutter: a large round button whose ring fills while the page rests; and the one instruction above it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from kivy.graphics import Color, Line
 
@@ -67,9 +67,10 @@ class ShutterButton(Touchable):
 class Prompter(Part):
     """One instruction at a time, in room for the longest: nothing moves when it changes."""
 
-    def __init__(self, key: str, prompt: Prompt = Prompt.WAITING) -> None:
+    def __init__(self, key: str, among: Collection[Prompt], prompt: Prompt = Prompt.WAITING) -> None:
+        """`key`.prompt_… are the texts of all that is said here, `among` them the first."""
         super().__init__()
-        self._key, self._prompt = key, prompt
+        self._key, self._among, self._prompt = key, among, prompt
         self._part = self._made(prompt)
         self.add_widget(self._part)
 
@@ -92,7 +93,7 @@ class Prompter(Part):
 
     def wanted(self, width: float) -> float:
         """The longest instruction."""
-        longest = max(Prompt, key=lambda prompt: len(self._text(prompt)))
+        longest = max(self._among, key=lambda prompt: len(self._text(prompt)))
         return max(self._made(longest).wanted(width), self._part.wanted(width))
 
     def arrange(self) -> None:

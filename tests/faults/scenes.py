@@ -185,11 +185,30 @@ async def scanner_unplugged(stage: "Stage") -> None:
     card = await to_the_card(stage)
     await stage.dock("scanner", "unplug")
     await stage.dock("card", "lay", card=CARD)
-    await stage.answer("show_card_qr", "answer:type")
+    await stage.answer("show_card_to_camera", "answer:type")
     await stage.see("type_access_key")
     for digits in (card["personal_id"], _ddmmyyyy(card["birth"]), _ddmmyyyy(card["expiry"])):
         await stage.finger.type(digits)
         await stage.tap("answer:continue")
+    await stage.see("confirm_holder")
+    note(stage, grade=stage.question.citizen.grade.value)
+    await stage.dock("card", "lift")
+    await stage.dock("scanner", "plug")
+    await stage.until(lambda: stage.reception.equipment.scanner.status.usable)
+    await leave(stage)
+
+
+async def card_by_camera(stage: "Stage") -> None:
+    """No scanner: the card is lifted from the reader, put under the camera, and laid back; nobody types."""
+    await to_the_card(stage)
+    await stage.dock("scanner", "unplug")
+    await stage.dock("card", "lay", card=CARD)
+    await stage.see("show_card_to_camera")
+    await stage.dock("card", "lift")
+    await stage.dock("camera", "lay", paper=f"card-back-{CARD}")
+    await waits_for(stage, "card_missing")
+    await stage.dock("camera", "clear")
+    await stage.dock("card", "lay", card=CARD)
     await stage.see("confirm_holder")
     note(stage, grade=stage.question.citizen.grade.value)
     await stage.dock("card", "lift")
@@ -393,6 +412,7 @@ SCENES: tuple[tuple[str, Scene, Outcome], ...] = (
     ("issuer-unknown", issuer_unknown, Outcome.COMPLETED),
     ("scanner-garbles", scanner_garbles, Outcome.STARTED_OVER),
     ("scanner-unplugged", scanner_unplugged, Outcome.STARTED_OVER),
+    ("card-by-camera", card_by_camera, Outcome.STARTED_OVER),
     ("camera-stalled", camera_stalled, Outcome.STARTED_OVER),
     ("left-while-assembling", left_while_assembling, Outcome.STARTED_OVER),
     ("camera-unplugged", camera_unplugged, Outcome.GAVE_UP),

@@ -106,7 +106,7 @@ def test_a_card_of_an_unknown_issuer_is_greeted_and_takes_a_number_without_a_nam
     assert scene["personal_id"] not in json.dumps(ticket)
 
 
-@pytest.mark.parametrize("name", ["card-moved", "card-pulled", "card-mute", "scanner-unplugged"])
+@pytest.mark.parametrize("name", ["card-moved", "card-pulled", "card-mute", "scanner-unplugged", "card-by-camera"])
 def test_after_the_remedy_the_chip_is_read_whole(scene, name):
     assert scene["grade"] == "issuer_verified"
 

@@ -22,6 +22,7 @@ from kiosk.questions import (
     Remedy,
     Settings,
     ShowCardQr,
+    ShowCardToCamera,
     TakeCard,
     TicketIssued,
 )
@@ -94,9 +95,18 @@ async def test_an_expired_card_is_said_and_stops_nobody(equipment):
     assert person.last(ConfirmHolder).expired
 
 
-async def test_without_a_scanner_nobody_is_asked_for_a_code(equipment):
+async def test_without_scanner_and_camera_nobody_is_asked_for_a_code(equipment):
     equipment.scanner.publish(Level.ABSENT, Reason.NO_SCANNER)
+    equipment.camera.publish(Level.ABSENT, Reason.NO_CAMERA)
     await visit(equipment, *NUMBER, TAKEN)
+
+
+async def test_without_a_scanner_the_camera_greets_and_one_touch_skips_it(equipment):
+    equipment.scanner.publish(Level.ABSENT, Reason.NO_SCANNER)
+    equipment.camera.codes = [CARD_QR]
+    await visit(equipment, (ShowCardToCamera, WAITS), (ConfirmHolder, True), TAKEN, *NUMBER, TAKEN)
+    person = await visit(equipment, (ShowCardToCamera, KeyMethod.SKIP), *NUMBER, TAKEN)
+    assert person.last(ShowCardToCamera).in_passing
 
 
 async def test_nothing_of_the_citizen_goes_to_the_queue_or_onto_the_slip(equipment):

@@ -71,3 +71,15 @@ def test_secrets_are_read_from_files_and_their_absence_is_named(tmp_path):
         secret(tmp_path / "none", "kiosk token")
     with pytest.raises(ConfigError, match=r"ca\.pem: certificate authority is missing"):
         require(tmp_path / "ca.pem", "certificate authority")
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        ("[face]\nenabled = true", "face_camera.source"),
+        ("[face]\nthreshold = 1.5", "face.threshold"),
+    ],
+)
+def test_comparing_faces_needs_a_camera_and_a_threshold_that_can_be_reached(file, lines, refused):
+    with pytest.raises(ConfigError, match=refused):
+        load(file(lines), {})

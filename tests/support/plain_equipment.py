@@ -13,7 +13,7 @@ from kiosk.catalogue import Catalogue, Group, PriorityGroup, Service, load
 from kiosk.citizen import AccessKey, Citizen, IdentityGrade
 from kiosk.dossier import Document, DocumentLabel, Dossier, DossierState, Page
 from kiosk.health import Failure, Level, Published, Reason
-from kiosk.ports import Equipment, Frame, PageLook, PagesDone, Progress
+from kiosk.ports import CodeKind, Equipment, FaceMatch, Frame, PageLook, PagesDone, Progress
 from kiosk.slips import Slip
 from kiosk.ticket import Ticket
 
@@ -96,12 +96,20 @@ class PlainCamera(Thing):
         self.assembled: list[DocumentLabel] = []
         self.cancelled = 0
         self.failures: list[Failure] = []
+        self.codes: list[str | AccessKey | Failure] = []
+        self.asked: list[CodeKind] = []
 
     def preview(self) -> Frame | None:
         return self.frame
 
     async def capture(self) -> Page | Failure:
         return self.shots.pop(0) if self.shots else PAGE
+
+    async def read_code(self, kind: CodeKind, seconds: float) -> str | AccessKey | Failure:
+        self.asked.append(kind)
+        if not self.codes:
+            await asyncio.Event().wait()
+        return self.codes.pop(0)
 
     async def look(self, page: Page, earlier: Sequence[Page]) -> PageLook:
         return self.looks.pop(0) if self.looks else PageLook()
@@ -121,6 +129,25 @@ class PlainCamera(Thing):
         self.assembled.append(label)
         data = f"pdf of {len(pages)}".encode()
         return Document(data, hashlib.sha256(data).hexdigest(), len(pages), len(pages))
+
+
+class PlainFace(Thing):
+    name = "face"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.results: list[FaceMatch | Failure] = []
+        self.portraits: list[bytes] = []
+        self.frame: Frame | None = None
+
+    def preview(self) -> Frame | None:
+        return self.frame
+
+    async def compare(self, portrait: bytes, seconds: float) -> FaceMatch | Failure:
+        self.portraits.append(portrait)
+        if not self.results:
+            await asyncio.Event().wait()
+        return self.results.pop(0)
 
 
 class PlainScanner(Thing):

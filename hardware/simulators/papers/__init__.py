@@ -1,6 +1,6 @@
 """What can be laid on the simulated desk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from hardware.simulators.papers import forms
+from hardware.simulators.papers import cards, forms
+from hardware.simulators.personalisation.person import Personalisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,12 @@ PAPERS = {
 }
 
 
+def cards_of(people: Mapping[str, Personalisation]) -> dict[str, Paper]:
+    """Both sides of the ID cards of these people: `card-front-<name>` and `card-back-<name>`."""
+    return {name: Paper(title, draw) for name, (title, draw) in cards.sides(people).items()}
+
+
 @lru_cache(maxsize=2)
-def drawn(name: str) -> npt.NDArray[np.uint8]:
+def drawn(paper: str | Paper) -> npt.NDArray[np.uint8]:
     """The flat original as RGB rows, 300 dpi; raises KeyError for an unknown name."""
-    return np.asarray(PAPERS[name].draw())
+    return np.asarray((PAPERS[paper] if isinstance(paper, str) else paper).draw())

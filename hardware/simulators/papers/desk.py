@@ -9,7 +9,7 @@ from random import Random
 import cv2
 import numpy as np
 
-from hardware.simulators.papers import drawn, scenery
+from hardware.simulators.papers import Paper, drawn, scenery
 from hardware.simulators.papers.conditions import Conditions
 from hardware.simulators.papers.optics import STILL, STREAM, VIEW_MM, Floats, Picture, Size, pixels, seen
 from hardware.simulators.papers.sheet import DPI
@@ -54,7 +54,7 @@ class Pose:
         return Pose(self.x + x, self.y + y, self.turn + turn, self.cut_off)
 
 
-def compose(paper: str | None, pose: Pose, conditions: Conditions = _FLAT) -> Scene:
+def compose(paper: str | Paper | None, pose: Pose, conditions: Conditions = _FLAT) -> Scene:
     """Photograph the mat with `paper` on it, or empty. Half a second of work: call it on a thread."""
     picture, outline = _scene(paper, pose, conditions, STILL)
     if conditions.hand:
@@ -66,7 +66,7 @@ def compose(paper: str | None, pose: Pose, conditions: Conditions = _FLAT) -> Sc
     return Scene(stream, _encoded(scenery.noisy(picture, VARIANTS, low), 92), _shares(outline))
 
 
-def slide(paper: str, pose: Pose, conditions: Conditions = _FLAT) -> Iterator[bytes]:
+def slide(paper: str | Paper, pose: Pose, conditions: Conditions = _FLAT) -> Iterator[bytes]:
     """Stream frames in which a hand pushes the sheet in from below, slower and slower, then leaves: 26, as JPEG."""
     before = VIEW_MM
     for step in range(SLIDE_FRAMES):
@@ -102,7 +102,7 @@ def _lit(picture: Picture, conditions: Conditions) -> Picture:
     return cv2.multiply(picture, scenery.light(size, conditions.low_light, conditions.shadow), picture, scale=1 / 255)
 
 
-def _scene(paper: str | None, pose: Pose, conditions: Conditions, size: Size) -> tuple[Picture, Floats | None]:
+def _scene(paper: str | Paper | None, pose: Pose, conditions: Conditions, size: Size) -> tuple[Picture, Floats | None]:
     """Mat, things and sheets in even light, and the corners of the sheet on top, in pixels."""
     picture = scenery.mat(size, conditions.white_on_white).copy()
     if conditions.clutter:
@@ -120,7 +120,7 @@ def _scene(paper: str | None, pose: Pose, conditions: Conditions, size: Size) ->
     return picture, corners
 
 
-def _beside(paper: str, pose: Pose) -> tuple[Pose, str, Pose]:
+def _beside(paper: str | Paper, pose: Pose) -> tuple[Pose, str, Pose]:
     """Where this sheet then lies, the other sheet, and where that lies: two A5 abreast, an A4 showing under an A4."""
     width, height = _extent(paper)
     if width * height > 200 * 280:
@@ -132,19 +132,19 @@ def _beside(paper: str, pose: Pose) -> tuple[Pose, str, Pose]:
 
 
 @lru_cache(maxsize=4)
-def _page(paper: str, size: Size) -> Picture:
+def _page(paper: str | Paper, size: Size) -> Picture:
     """The flat original as BGR: 300 dpi for stills, 120 for stream frames."""
     page = cv2.cvtColor(drawn(paper), cv2.COLOR_RGB2BGR)
     return page if size == STILL else cv2.resize(page, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
 
 
-def _extent(paper: str) -> tuple[float, float]:
+def _extent(paper: str | Paper) -> tuple[float, float]:
     """Width and height in mm."""
     height, width = drawn(paper).shape[:2]
     return width * 25.4 / DPI, height * 25.4 / DPI
 
 
-def _corners(paper: str, pose: Pose, size: Size) -> Floats:
+def _corners(paper: str | Paper, pose: Pose, size: Size) -> Floats:
     """The sheet's corners in pixels, clockwise from its top left."""
     width, height = _extent(paper)
     turn = math.radians(pose.turn)
@@ -154,7 +154,7 @@ def _corners(paper: str, pose: Pose, size: Size) -> Floats:
     return seen(half @ rotation + (middle, pose.y), size)
 
 
-def _lay(paper: str, pose: Pose, conditions: Conditions, picture: Picture) -> tuple[Floats, Picture]:
+def _lay(paper: str | Paper, pose: Pose, conditions: Conditions, picture: Picture) -> tuple[Floats, Picture]:
     """Put the sheet into the picture; its corners, and where it covers the mat (255)."""
     size = (picture.shape[1], picture.shape[0])
     page, corners = _page(paper, size), _corners(paper, pose, size)

@@ -1,6 +1,8 @@
 """Tesseract as the kiosk runs it: what it reads, and that it is gone when it is not wanted."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -126,6 +128,15 @@ async def test_cancelled_it_is_gone_within_three_tenths_of_a_second():
     assert task.cancelled()
     assert time.monotonic() - began < 0.3
     assert not readers()
+
+
+async def test_ended_together_with_the_kiosk_it_complains_of_nothing(caplog):
+    task = asyncio.create_task(text_layer(clean_page(), 300))
+    while not readers():
+        await asyncio.sleep(0.01)
+    os.kill(int(readers()[0]), signal.SIGTERM)
+    assert await task is None
+    assert not caplog.records
 
 
 async def test_without_the_program_pages_go_without_text(monkeypatch):

@@ -141,7 +141,8 @@ function showCard({ card }) {
 }
 
 function showDesk(camera) {
-  for (const paper of all(".papers li")) paper.toggleAttribute("data-in-use", paper.dataset.name === camera.paper);
+  const lying = camera.paper?.replace(/^card-(front|back)-/, "card-");
+  for (const paper of all(".papers li")) paper.toggleAttribute("data-in-use", paper.dataset.name === lying);
 }
 
 function showSlips(names) {

@@ -98,7 +98,7 @@ class CodeReader:
             self._votes.append(MrzVotes())
 
     def add(self, picture: Picture) -> str | Mrz | None:
-        """Look at one more frame (BGR): the QR code's text or the zone beyond doubt, None so far. 10 to 200 ms."""
+        """Look at one more frame (BGR): the QR code's text or a zone that opens a chip, None so far. 10 to 200 ms."""
         answers = (_answer(votes.add(picture)) for votes in self._votes)
         return next((answer for answer in answers if answer is not None and self._wanted(answer)), None)
 
@@ -115,7 +115,7 @@ class CodeReader:
 
 
 def _answer(found: Code | MrzReading | None) -> str | Mrz | None:
-    return found.text if isinstance(found, Code) else found.mrz if found is not None else None
+    return found.text if isinstance(found, Code) else found.opening if found is not None else None
 
 
 def _opens(mrz: Mrz) -> bool:
@@ -133,7 +133,7 @@ class Eyes(Protocol):
 
 
 async def read_code(camera: Eyes, kind: CodeKind, seconds: float = SECONDS) -> str | Mrz | Failure:
-    """The code that lies before the camera: the QR code's text, or the zone beyond doubt.
+    """The code that lies before the camera: the QR code's text, or a zone that opens a chip (its name may be wrong).
 
     Else why there is none: CODE_UNREADABLE after `seconds`, or what is wrong with the camera.
     """

@@ -4,6 +4,7 @@ A zone counts as read only if every check digit is right, every character leads 
 digit alone lets one wrong character of ten through. Name, sex, issuer and nationality have no check digit of their own.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -97,10 +98,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MrzReading:
-    """Lines as they look; `mrz` only if they are beyond doubt, else `doubt` says why not (no personal data in it)."""
+    """Lines as they look; `mrz` only if they are beyond doubt, else `doubt` says why not (no personal data in it).
+
+    `opening` is the zone as soon as all places with a check digit are: enough to open the chip, which has the name too.
+    """
 
     lines: tuple[str, ...]
     mrz: Mrz | None
+    opening: Mrz | None
     doubt: str
     frames: int
     corners: Points
@@ -236,17 +241,20 @@ def _judged(size: str, votes: CharacterVotes, corners: Points) -> MrzReading:
     columns = SHAPES[size][1]
     lines = tuple(text[at : at + columns] for at in range(0, len(text), columns))
     mrz, doubt = _parsed(text)
+    opening = None if doubt or _unsure(elected, size, _CHECKED[size]) else mrz
     doubt = doubt or _unsure(elected, size)
-    return MrzReading(lines, None if doubt else mrz, doubt, elected.frames, corners)
+    return MrzReading(lines, None if doubt else mrz, opening, doubt, elected.frames, corners)
 
 
 def _text(elected: Elected) -> str:
     return "".join(ALPHABET[index] for index in elected.choice)
 
 
-def _unsure(elected: Elected, size: str) -> str:
-    """Which doubt is left, "" if none."""
+def _unsure(elected: Elected, size: str, among: Collection[int] | None = None) -> str:
+    """Which doubt is left, "" if none; `among` these places only."""
     for place, (margin, share) in enumerate(zip(elected.margin, elected.share, strict=True)):
+        if among is not None and place not in among:
+            continue
         checked = _SEVERAL_CHECKED if place in _CHECKED[size] else _SEVERAL
         sure = _ONE_FRAME if elected.frames == 1 else checked
         if margin < max(sure.lead, sure.lead_a_frame * elected.frames):

@@ -22,10 +22,14 @@ _NEAR = 2.0  # samples: a scan line's own steepest place so near to the common l
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Fit:
-    """Fitted corners, and how many scan lines of each side agree with their common line (four shares)."""
+    """Fitted corners; for each side the share of scan lines that agree with their common line, and how sharp it is.
+
+    `sharp`: the steepest change between two samples as a share of all the change: 0.05 is a ramp, a paper's edge 0.12.
+    """
 
     corners: Points
     agreeing: Points
+    sharp: Points
 
 
 def length(vectors: Picture) -> Picture:
@@ -51,7 +55,8 @@ def fit(sample: Sampler, quad: Points, radius: float, smooth: float = 1.2) -> Fi
     sides = [_edge(sample, quad[i], quad[(i + 1) % 4], radius, smooth) for i in range(4)]
     met = np.array([_meet(sides[i - 1][0], sides[i][0]) for i in range(4)])
     far = np.hypot(*(met - quad).T) > 2.5 * radius
-    return Fit(np.where(far[:, None], quad, met), np.array([share for _, share in sides]))
+    _, agreeing, sharp = zip(*sides, strict=True)
+    return Fit(np.where(far[:, None], quad, met), np.array(agreeing), np.array(sharp))
 
 
 def inward(start: Points, end: Points) -> Points:
@@ -62,13 +67,13 @@ def inward(start: Points, end: Points) -> Points:
 
 def _edge(
     sample: Sampler, start: Points, end: Points, radius: float, smooth: float
-) -> tuple[tuple[Points, Points], float]:
-    """A side's line (point, direction) and the share of scan lines that agree with it."""
+) -> tuple[tuple[Points, Points], float, float]:
+    """A side's line (point, direction), the share of scan lines that agree with it, and its sharpness."""
     step = radius / _HALF
     along = np.linspace(0.04, 0.96, LINES)
     across = np.arange(-_HALF, _HALF + 1, dtype=np.float64) * step
     normal = inward(start, end)
-    rise, most = _rise(sample(_places(start, end, along, across, normal)), smooth)
+    rise, most, sharp = _rise(sample(_places(start, end, along, across, normal)), smooth)
     clipped = np.clip(rise, -0.3 * most, most)
     first, last = _common(clipped, along)
     common = first + (last - first) * along
@@ -76,7 +81,7 @@ def _edge(
     offset = _peaks(rise, common)
     points = start + (end - start) * along[:, None] + normal * ((offset - _HALF) * step)[:, None]
     kept = points[agreeing] if agreeing.sum() >= 8 else points
-    return _line(kept, step), float(agreeing.mean())
+    return _line(kept, step), float(agreeing.mean()), sharp
 
 
 def _places(start: Points, end: Points, along: Points, across: Points, normal: Points) -> Picture:
@@ -84,8 +89,8 @@ def _places(start: Points, end: Points, along: Points, across: Points, normal: P
     return np.asarray((line[:, None] + normal * across[None, :, None]).astype(np.float32))
 
 
-def _rise(profile: Picture, smooth: float) -> tuple[Points, float]:
-    """How steeply each scan line changes towards the colour inside (lines×samples), and what counts as a full edge.
+def _rise(profile: Picture, smooth: float) -> tuple[Points, float, float]:
+    """How steeply each scan line changes towards the colour inside (lines×samples), a full edge, and the sharpness.
 
     Writing near the edge is often steeper than faint paper: all from a full edge on counts alike, the outermost first.
     """
@@ -95,8 +100,8 @@ def _rise(profile: Picture, smooth: float) -> tuple[Points, float]:
     size = max(1e-6, float(np.linalg.norm(contrast)))
     signal = cv2.GaussianBlur(profile @ (contrast / size), (0, 0), sigmaX=smooth, sigmaY=1e-3)
     rise = np.gradient(signal.astype(np.float64), axis=1)
-    usual = 1.5 * float(np.median(rise.max(axis=1)))
-    return rise, max(1e-6, min(usual, _FULL * size / smooth))
+    steepest = float(np.median(rise.max(axis=1)))
+    return rise, max(1e-6, min(1.5 * steepest, _FULL * size / smooth)), steepest / size
 
 
 def _common(clipped: Points, along: Points) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 Every mask is one guess at what stands out; most are wrong, and the rating of their outlines (finder) decides.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ LEAST_AREA = 0.025
 
 _LEVELS = 7
 _BARRIERS = (2.5, 5.0, 10.0, 20.0)  # times the median slope
+_LIGHT_BARRIERS = (2.5, 4.0, 7.0)
+_SOFT = 1.5  # sigma
 _KERNELS = {size: np.ones((size, size), np.uint8) for size in (3, 5, 7, 13)}
 
 
@@ -27,15 +30,13 @@ class Candidate:
     cut_off: bool
 
 
-def free_masks(lab: Picture) -> Iterator[Picture]:
+def free_candidates(lab: Picture) -> list[Candidate]:
     """Guesses without a reference (`lab`: a and b doubled): unlike the border, level sets, what edges enclose."""
-    yield from _unlike_border(lab)
-    yield from _level_sets(lab)
-    yield from _enclosed(lab)
+    return outlines(itertools.chain(_unlike_border(lab), _level_sets(lab)), _barriers(lab))
 
 
 def _unlike_border(lab: Picture) -> Iterator[Picture]:
-    ring = np.concatenate([band.reshape(-1, 3) for band in (lab[:6], lab[-6:], lab[:, :6], lab[:, -6:])])
+    ring = np.concatenate([band[::2, ::2].reshape(-1, 3) for band in (lab[:6], lab[-6:], lab[:, :6], lab[:, -6:])])
     away = lab - np.median(ring, axis=0).astype(np.float32)
     distance = length(away).clip(0, 255).astype(np.uint8)
     otsu, mask = cv2.threshold(distance, 0, 255, cv2.THRESH_OTSU)
@@ -47,7 +48,7 @@ def _unlike_border(lab: Picture) -> Iterator[Picture]:
 def _level_sets(lab: Picture) -> Iterator[Picture]:
     """Brighter than each of several levels; bluer, yellower, redder, greener than Otsu's; brighter than around."""
     light = lab[:, :, 0].clip(0, 255).astype(np.uint8)
-    low, high = np.percentile(light, (8, 97))
+    low, high = np.percentile(light[::3, ::3], (8, 97))
     for level in np.linspace(low, high, _LEVELS + 2)[1:-1]:
         yield cv2.threshold(light, float(level), 255, cv2.THRESH_BINARY)[1]
     for axis in (1, 2):
@@ -61,29 +62,32 @@ def _level_sets(lab: Picture) -> Iterator[Picture]:
     yield cv2.threshold(gained, 0, 255, cv2.THRESH_OTSU)[1]
 
 
-def _enclosed(lab: Picture) -> Iterator[Picture]:
-    """Large regions that edges of several strengths close off from the rest."""
-    across = cv2.Sobel(lab, cv2.CV_32F, 1, 0)
-    down = cv2.Sobel(lab, cv2.CV_32F, 0, 1)
-    slope = cv2.magnitude(length(across), length(down))
-    usual = max(1.0, float(np.median(slope)))
-    for times in _BARRIERS:
-        barrier = cv2.dilate((slope > times * usual).astype(np.uint8), _KERNELS[3])
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - barrier, connectivity=4)
-        areas = stats[1:, cv2.CC_STAT_AREA]
-        for label in np.argsort(areas)[::-1][:3] + 1:
-            if stats[label, cv2.CC_STAT_AREA] >= 0.5 * LEAST_AREA * slope.size:
-                yield cv2.dilate((labels == label).astype(np.uint8) * 255, _KERNELS[5])
+def _barriers(lab: Picture) -> Iterator[Picture]:
+    """Edges of several strengths, of any colour and of light alone, where noise is least: they close regions off."""
+    across, down = cv2.Sobel(lab, cv2.CV_32F, 1, 0), cv2.Sobel(lab, cv2.CV_32F, 0, 1)
+    slopes = [cv2.magnitude(length(across), length(down))]
+    light = cv2.GaussianBlur(lab[:, :, 0], (0, 0), _SOFT)
+    slopes.append(cv2.magnitude(cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)))
+    for slope, barriers, least in zip(slopes, (_BARRIERS, _LIGHT_BARRIERS), (1.0, 0.1), strict=True):
+        usual = max(least, float(np.median(slope[::2, ::2])))
+        for times in barriers:
+            yield cv2.dilate((slope > times * usual).astype(np.uint8), _KERNELS[3])
 
 
-def outlines(masks: Iterable[Picture]) -> list[Candidate]:
-    """The large regions of all masks as quadrilaterals, each but once."""
+def outlines(masks: Iterable[Picture], barriers: Iterable[Picture] = ()) -> list[Candidate]:
+    """The large regions of all masks, and those that barriers enclose, as quadrilaterals, each but once."""
     kept: list[Candidate] = []
     for mask in masks:
-        for candidate in _of_mask(mask):
-            if not any(_same(candidate, other, mask.shape) for other in kept):
-                kept.append(candidate)
+        _keep(kept, _of_mask(mask), mask.shape)
+    for barrier in barriers:
+        _keep(kept, _of_contours(barrier, cv2.RETR_LIST), barrier.shape)
     return kept
+
+
+def _keep(kept: list[Candidate], candidates: Iterable[Candidate], shape: tuple[int, ...]) -> None:
+    for candidate in candidates:
+        if not any(_same(candidate, other, shape) for other in kept):
+            kept.append(candidate)
 
 
 def _same(one: Candidate, other: Candidate, shape: tuple[int, ...]) -> bool:
@@ -99,9 +103,10 @@ def _of_mask(rough: Picture) -> Iterator[Candidate]:
         yield from _of_contours(parted)
 
 
-def _of_contours(mask: Picture) -> Iterator[Candidate]:
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    for contour in sorted(contours, key=len, reverse=True)[:3]:
+def _of_contours(mask: Picture, which: int = cv2.RETR_EXTERNAL) -> Iterator[Candidate]:
+    contours, _ = cv2.findContours(mask, which, cv2.CHAIN_APPROX_NONE)
+    least = 3.5 * np.sqrt(LEAST_AREA * mask.size)  # no shape of that area has a shorter outline
+    for contour in sorted((one for one in contours if len(one) > 0.7 * least), key=cv2.contourArea, reverse=True)[:3]:
         hull = cv2.convexHull(contour)
         area = cv2.contourArea(hull)
         if LEAST_AREA * mask.size <= area <= 0.97 * mask.size:

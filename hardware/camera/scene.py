@@ -9,8 +9,8 @@ import numpy as np
 
 from hardware.camera import finder
 from hardware.camera.edges import Picture, Points, Sampler, length, sampler
-from hardware.camera.finder import FOUND_SCORE, LEAST_TRAY_STEP, WORK, Found, ranked, settled, shrunk
-from hardware.camera.regions import Candidate, free_masks, outlines
+from hardware.camera.finder import FOUND_SCORE, FREE_SCORE, LEAST_TRAY_STEP, WORK, Found, ranked, settled, shrunk
+from hardware.camera.regions import Candidate, free_candidates, outlines, touches_frame
 from hardware.camera.tray import SIGMAS, Difference, Tray, difference
 from kiosk.health import Reason
 
@@ -19,10 +19,13 @@ _PLAIN = 15.0  # sigmas of what differs plainly
 _PLAIN_STEP = 25.0  # levels: no slow change of light
 _LEAST_THING = 0.006  # of the frame: a finger over the page's edge
 _SURE = 0.85  # a score that a shadow does not reach
-_MOST_BARE = 0.03  # of a sheet: tray within its outline, or paper beyond it
+_RIM, _MOST_OFF = 4, 0.01  # pixels at WORK that a curled edge sags; share of a sheet that its outline may miss
 _LEAST_BESIDE = 0.3  # of the best sheet: another one in a free scene
+_SAME_PAPER = 40.0  # levels of Lab, a and b doubled: one paper at both ends of the light
 _LEAST_SHEET = 0.02  # of the frame: another sheet
 _SKIN_LOW, _SKIN_HIGH = (40, 136, 77), (245, 175, 127)  # Y, Cr, Cb: skin of any shade, and wood
+_ARM = np.ones((45, 45), np.uint8)  # wider than an arm
+_MOST_ARM = 0.25  # of the frame
 _DISC = np.ones((5, 5), np.uint8)
 
 
@@ -77,30 +80,47 @@ def _on_tray(picture: Picture, small: Picture, change: Difference, tray: Tray, p
     differs = (sigmas > SIGMAS).astype(np.uint8)
     if cv2.countNonZero(cv2.morphologyEx(differs, cv2.MORPH_OPEN, _DISC)) < _LEAST_THING * differs.size:
         return Scene(Seen.NOTHING)
-    shadow = change.shadow
+    shadow = _shadow(change)
     skin = _skin(small) & differs & (1 - shadow)
     candidates = outlines(_tray_masks(change, sigmas, skin, shadow))
-    best = _best_on_tray(change.steps, candidates, prior, shadow)
+    best = _best_on_tray(change.steps, candidates, prior, differs, shadow)
     hand, others = _left_over(change, differs & (1 - shadow), skin, best)
+    hand = hand or _arm(skin)
     if best is None:
-        return Scene(Seen.HAND if hand else Seen.NOTHING)
+        return Scene(Seen.HAND if hand else Seen.SEVERAL if others else Seen.NOTHING)
     strength = float(np.linalg.norm(_step(change.steps, best)))
     smooth = 1.2 if strength > _FAINT else _SMOOTH
-    others = others or _askew(change, sigmas, best)
+    others = others or _askew(change, (1 - differs) | shadow, best)
     found = settled(_minus_tray(picture, tray, change), best, small, picture, smooth)
     return Scene(_kind(hand, others, found), found)
 
 
 def _best_on_tray(
-    steps: Picture, candidates: Sequence[Candidate], prior: Points | None, shadow: Picture
+    steps: Picture, candidates: Sequence[Candidate], prior: Points | None, differs: Picture, shadow: Picture
 ) -> Found | None:
     """The best sheet without the shadows; grey paper is like a shadow too, but its edges are not."""
-    wide = 1 - cv2.morphologyEx(shadow, cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))  # not writing on white
-    rivals = ranked(steps * wide[..., None].astype(np.float32), candidates, prior, on_tray=True)
+    lit = 1 - cv2.morphologyEx(shadow, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    rivals = ranked(steps * lit[..., None].astype(np.float32), candidates, prior, differs & lit)
     if rivals and rivals[0].score >= FOUND_SCORE:
         return rivals[0]
-    rivals = ranked(steps, candidates, prior, on_tray=True)
+    rivals = ranked(steps, candidates, prior, differs)
     return rivals[0] if rivals and rivals[0].score >= _SURE and not rivals[0].cut_off else None
+
+
+def _shadow(change: Difference) -> Picture:
+    """1 where the tray is only darker, and no paper that is brighter than it lies around: that would be writing."""
+    brighter = cv2.morphologyEx(_brighter(change), cv2.MORPH_CLOSE, _DISC)
+    contours, _ = cv2.findContours(brighter, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    shadow = change.shadow
+    for contour in contours:
+        if cv2.contourArea(contour) >= _LEAST_THING * shadow.size:
+            cv2.drawContours(shadow, [contour], -1, 0, cv2.FILLED)
+    return shadow
+
+
+def _brighter(change: Difference) -> Picture:
+    least = max(LEAST_TRAY_STEP, SIGMAS / 2 * float(change.noise[0]))
+    return np.asarray((change.steps[:, :, 0] > least).astype(np.uint8))
 
 
 def _kind(hand: bool, others: bool, found: Found) -> Seen:
@@ -115,16 +135,15 @@ def _tray_masks(change: Difference, sigmas: Picture, skin: Picture, shadow: Pict
     """What differs at all, plainly, by Otsu, by being brighter, or sharply; each of them without skin too."""
     level = length(change.steps).clip(0, 255).astype(np.uint8)
     otsu = cv2.threshold(level, 0, 255, cv2.THRESH_OTSU)[1]
-    brighter = change.steps[:, :, 0] > max(LEAST_TRAY_STEP, SIGMAS / 2 * change.noise[0])
     quick = change.steps - cv2.blur(change.steps, (max(sigmas.shape) // 3 | 1,) * 2)
     rises = quick[:, :, 0] > SIGMAS / 2 * change.noise[0]
     bare = 1 - cv2.dilate(skin, _DISC)
     sure = sigmas > SIGMAS
-    for mask in (sure, sure & (shadow == 0), sigmas > _PLAIN, otsu > 0, brighter, rises):
-        whole = mask.astype(np.uint8) * 255
-        yield whole
+    wide = cv2.morphologyEx(sure.astype(np.uint8), cv2.MORPH_OPEN, _ARM)
+    for mask in (sure, wide, sure & (shadow == 0), sigmas > _PLAIN, otsu > 0, _brighter(change), rises):
+        yield mask.astype(np.uint8) * 255
         if skin.any():
-            yield whole * bare
+            yield mask.astype(np.uint8) * bare * 255
 
 
 def _minus_tray(picture: Picture, tray: Tray, change: Difference) -> Sampler:
@@ -158,29 +177,40 @@ def _left_over(change: Difference, differs: Picture, skin: Picture, best: Found 
     return hand, others
 
 
-def _askew(change: Difference, sigmas: Picture, best: Found) -> bool:
-    """Whether plain paper and its outline differ: sheets lie askew on one another."""
-    inside, around = _cover(sigmas.shape, best, -6) > 0, _cover(sigmas.shape, best, 6) > 0
+def _arm(skin: Picture) -> bool:
+    """Whether something of the colour of skin reaches in over the frame's edge; larger than an arm it is paper."""
+    whole = cv2.morphologyEx(skin, cv2.MORPH_OPEN, _DISC)
+    contours, _ = cv2.findContours(whole, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    reaching = (cv2.contourArea(one) for one in contours if touches_frame(one, skin.shape))
+    return any(_LEAST_THING * skin.size <= area < _MOST_ARM * skin.size for area in reaching)
+
+
+def _askew(change: Difference, empty: Picture, best: Found) -> bool:
+    """Whether sheets lie askew on one another: tray (`empty`) within the outline of plain paper, or paper beyond it."""
+    inside, around = _cover(empty.shape, best, -_RIM), _cover(empty.shape, best, _RIM)
     light = change.steps[:, :, 0]
-    if not inside.any() or float(np.median(light[inside])) < _PLAIN_STEP:
+    if not inside.any() or float(np.median(light[inside > 0])) < _PLAIN_STEP:
         return False
-    beyond = float(((light > _PLAIN_STEP) & ~around).sum()) / float(inside.sum())
-    return bool((sigmas[inside] < SIGMAS).mean() > _MOST_BARE or beyond > _MOST_BARE)
+    beyond = (light > _PLAIN_STEP).astype(np.uint8) & (1 - around)
+    wrong = cv2.bitwise_or(cv2.bitwise_and(empty, inside), beyond)
+    off = cv2.countNonZero(cv2.morphologyEx(wrong, cv2.MORPH_OPEN, _DISC))
+    return off > _MOST_OFF * cv2.countNonZero(inside)
 
 
 def _is_thing(change: Difference, thing: Picture) -> bool:
-    """Whether a part that differs from the tray is something, not a change of the light: plain, or a sheet's shape."""
-    if float(np.median(np.abs(change.steps[:, :, 0][thing]))) > _PLAIN_STEP:
+    """Whether a part that differs from the tray is a thing, no change of the light: plain paper, or a sheet's shape."""
+    if float(np.median(change.steps[:, :, 0][thing])) > _PLAIN_STEP:
         return True
-    shapes = ranked(change.steps, outlines([thing.astype(np.uint8) * 255]), on_tray=True)
+    shape = thing.astype(np.uint8)
+    shapes = ranked(change.steps, outlines([shape * 255]), differs=shape)
     return bool(shapes and shapes[0].score > 0.7 and not shapes[0].cut_off)
 
 
 def _free(picture: Picture, small: Picture, prior: Points | None, stale: bool) -> Scene:
     colours = finder.lab_of(small)
-    candidates = outlines(free_masks(colours))
+    candidates = free_candidates(colours)
     rivals = ranked(colours, candidates, prior)
-    if not rivals or rivals[0].score < FOUND_SCORE:
+    if not rivals or rivals[0].score < FREE_SCORE:
         return Scene(Seen.NOTHING, stale=stale)
     best = rivals[0]
     hand = _hand_over(small, best)
@@ -201,12 +231,14 @@ def _alike(colours: Picture, other: Found, best: Found) -> bool:
     if other.score < 0.8:
         return False
     tones = [np.median(colours[_cover(colours.shape, one, -5) > 0], axis=0) for one in (other, best)]
-    return bool(np.linalg.norm(tones[0] - tones[1]) < 25)
+    return bool(np.linalg.norm(tones[0] - tones[1]) < _SAME_PAPER)
 
 
 def _hand_over(small: Picture, best: Found) -> bool:
     """Skin that crosses the sheet's edge, on a ground of another colour."""
     skin = cv2.morphologyEx(_skin(small), cv2.MORPH_OPEN, _DISC)
+    if cv2.countNonZero(skin) < _LEAST_THING * skin.size:
+        return False
     inside, around = _cover(skin.shape, best, 0), _cover(skin.shape, best, 25)
     beside = (around > 0) & (inside == 0)
     if skin[beside].mean() > 0.3 or skin[inside > 0].mean() > 0.4:  # wood, or paper of that colour

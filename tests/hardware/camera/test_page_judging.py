@@ -46,6 +46,14 @@ def test_blur_refuses_and_a_blank_page_cannot_be_blurred(flat):
     assert verdict(blank).refused is None
 
 
+@pytest.mark.parametrize(("sigma", "reason"), [(1.0, None), (1.4, None), (2.4, Reason.PAGE_BLURRED)])
+@pytest.mark.parametrize("dpi", [200, 240, 300])
+def test_the_verdict_on_blur_is_the_same_at_any_resolution(flat, sigma, reason, dpi):
+    soft = cv2.GaussianBlur(flat, (0, 0), sigma)
+    larger = cv2.resize(soft, None, fx=dpi / DPI, fy=dpi / DPI, interpolation=cv2.INTER_CUBIC)
+    assert judge(larger, dpi, FOUND, FRAME).refused is reason
+
+
 def test_glare_on_writing_refuses_and_beside_it_does_not(flat):
     on_text, beside = flat.copy(), flat.copy()
     cv2.circle(on_text, (800, 1000), 120, (255, 255, 255), -1)

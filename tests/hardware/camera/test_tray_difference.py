@@ -63,6 +63,27 @@ def test_nothing_is_seen_on_the_empty_tray_in_other_light_or_under_a_shadow():
     assert find(photo(empty * (1 - 0.4 * shadow)[..., None], 9), tray).seen is Seen.NOTHING
 
 
+def test_a_soft_round_shadow_of_the_size_of_a_sheet_is_no_sheet_even_on_a_white_tray():
+    empty = ground(205.0)
+    shadow = np.zeros(SIZE[::-1], np.float32)
+    cv2.ellipse(shadow, (680, 440), (300, 260), 0, 0, 360, 1.0, -1)
+    shaded = photo(empty * (1 - 0.4 * cv2.GaussianBlur(shadow, (0, 0), 35))[..., None], 9)
+    assert find(shaded, tray_of(empty)).found is None
+    assert find(shaded).found is None
+
+
+def test_the_edge_of_faint_paper_wins_over_the_edge_of_the_writing_on_it():
+    """Dense writing is a far stronger step than white paper on a white tray, and as straight."""
+    empty = ground(slope=0)
+    laid = empty.copy()
+    corners = sheet_on(laid, 213.0, turn=5.0, text=False)
+    block = cv2.boxPoints(((640, 480), (370, 560), 5.0))
+    cv2.fillPoly(laid, [np.rint(block).astype(np.int32)], (150.0, 150.0, 150.0))
+    scene = find(photo(laid, 9), tray_of(empty))
+    assert scene.seen is Seen.SHEET
+    assert worst(scene.found, corners) < 0.005 * np.hypot(*SIZE)
+
+
 def test_a_moved_tray_makes_the_reference_stale_and_the_page_is_still_found():
     checks = np.kron(np.indices((12, 16)).sum(axis=0) % 2, np.ones((80, 80)))[..., None].astype(np.float32) * 60 + 60
     empty = np.repeat(checks, 3, axis=2)

@@ -16,7 +16,7 @@ gallery: setup
 	$(PYTHON) -m screens.gallery gallery/landscape --landscape
 
 test: setup check
-	$(PYTHON) -m pytest -n auto --dist loadgroup --no-loadscope-reorder
+	$(PYTHON) -m pytest -n auto
 
 check: setup
 	$(VENV)/bin/ruff check .

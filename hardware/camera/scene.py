@@ -210,10 +210,12 @@ def _free(picture: Picture, small: Picture, prior: Points | None, stale: bool) -
     colours = finder.lab_of(small)
     candidates = free_candidates(colours)
     rivals = ranked(colours, candidates, prior)
-    if not rivals or rivals[0].score < FREE_SCORE:
+    if not rivals or rivals[0].score < FOUND_SCORE:
         return Scene(Seen.NOTHING, stale=stale)
     best = rivals[0]
-    hand = _hand_over(small, best)
+    hand = _hand_over(small, best) or (best.cut_off and _arm(_skin(small)))
+    if best.score < FREE_SCORE and not hand:  # a hand hides edges: what is sure of a sheet alone is not to be asked
+        return Scene(Seen.NOTHING, stale=stale)
     least = _LEAST_BESIDE * finder.share_of(best.corners, colours)
     large = (one for one in candidates if not one.cut_off and finder.share_of(one.quad, colours) >= least)
     beside = [one for one in large if _apart(one.quad, best.corners)]

@@ -258,23 +258,23 @@ def test_a_rating_is_one_per_number_and_the_last_word_counts(hall):
 def test_numbers_of_a_leased_block_are_nobody_elses_and_come_in_at_their_time(hall):
     hall.issue()
     block = hall.do(line.lease_block, "K01", "HT", 10)
-    assert (block["first"], block["last"]) == (2, 11)
+    assert (block["first"], block["last"]) == (501, 510)
     given_at = "2026-11-23T01:02:00.000Z"
     hall.hands.turn(minutes=10)
     ordinary = hall.issue()
-    assert hall.ticket(ordinary)["n"] == 12
+    assert hall.ticket(ordinary)["n"] == 2
     given = {
-        "id": "offline-ticket-0001", "block": block["block"], "n": 4, "service": "khai-sinh", "group": "elderly",
+        "id": "offline-ticket-0001", "block": block["block"], "n": 504, "service": "khai-sinh", "group": "elderly",
         "issued_at": given_at, "printed": True,
     }  # fmt: skip
     answer = hall.do(line.reconcile, "K01", given)
     assert hall.do(line.reconcile, "K01", given)["id"] == answer["id"]
     row = hall.ticket("offline-ticket-0001")
-    assert (row["n"], row["since"], row["state"], row["urgent"]) == (4, given_at, "waiting", 1)
+    assert (row["n"], row["since"], row["state"], row["urgent"]) == (504, given_at, "waiting", 1)
     assert hall.kinds("offline-ticket-0001") == ["issued"]
-    for wrong in ({"n": 12}, {"n": 1}, {"service": "so-do"}, {"block": "no-such-block"}):
+    for wrong in ({"n": 511}, {"n": 1}, {"service": "so-do"}, {"block": "no-such-block"}):
         refused(hall, "bad_request", line.reconcile, "K01", given | {"id": "offline-ticket-0002"} | wrong)
-    refused(hall, "bad_request", line.reconcile, "K02", given | {"id": "offline-ticket-0002", "n": 5})
+    refused(hall, "bad_request", line.reconcile, "K02", given | {"id": "offline-ticket-0002", "n": 505})
     refused(hall, "bad_request", line.lease_block, "K01", "XX", 10)
     refused(hall, "bad_request", line.lease_block, "K01", "HT", 51)
 

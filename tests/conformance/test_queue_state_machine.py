@@ -323,9 +323,9 @@ def machine(hall):  # noqa: C901  # a class made for one hall, not a function of
 
         @rule(size=st.integers(1, 5))
         def lease(self, size):
-            first = self.model.last.get("HT", 0) + 1
+            first = self.model.last.get("leased", line.RESERVE.start - 1) + 1
             answer = self.act(True, 1, line.lease_block, "K01", "HT", size)
-            self.model.last["HT"] = first + size - 1
+            self.model.last["leased"] = first + size - 1
             assert (answer["first"], answer["last"]) == (first, first + size - 1)
 
         @precondition(lambda self: self.answered)

@@ -146,6 +146,9 @@ output = "{self.folder / "speech" if self.silent else ""}"
 url = "http://127.0.0.1:{p.queue_wire}"
 [office]
 url = "https://127.0.0.1:{p.receiver_wire}"
+{'recovery_key = "secrets/recovery.pub"' if (self.folder / "secrets" / "recovery.pub").exists() else ""}
+[outbox]
+ballast_mb = 0
 [queue_server]
 port = {p.queue}
 public_url = "http://127.0.0.1:{p.queue}"

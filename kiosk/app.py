@@ -29,7 +29,7 @@ from kiosk_queue.client import QueueClient
 @asynccontextmanager
 async def equipment(settings: Settings) -> AsyncIterator[Equipment]:
     """Everything a visit works with, started; raises ConfigError if the configuration cannot be right."""
-    offered = catalogue.load(settings.kiosk.catalogue)
+    offered = catalogue.load(settings.kiosk.catalogue, settings.kiosk.state / "catalogue.json")
     card = card_reader(settings.card)
     camera = DocumentCamera(settings.camera, settings.kiosk.id, settings.kiosk.state)
     card_camera = _camera(settings, settings.card_camera, "card_camera")
@@ -39,7 +39,7 @@ async def equipment(settings: Settings) -> AsyncIterator[Equipment]:
     printer = EscposPrinter(settings.printer)
     speaker = EspeakSpeaker(settings.speech)
     queue = QueueClient(settings.queue, settings.kiosk)
-    office = OutboxOffice(settings.office, settings.kiosk)
+    office = OutboxOffice(settings.office, settings.kiosk, settings.outbox)
     async with AsyncExitStack() as stack:
         optional = [device for device in (card_camera, face_camera, face) if device is not None]
         for device in (card, camera, scanner, printer, speaker, queue, office, *optional):

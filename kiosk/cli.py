@@ -134,6 +134,23 @@ def _forward(options: argparse.Namespace) -> int:
     return run(_settings(options), once=options.once)
 
 
+def _outbox(name: str) -> Command:
+    """A command of the outbox, by its name in `sync.outbox_bench`."""
+
+    def command(options: argparse.Namespace) -> int:
+        from sync.outbox_bench import COMMANDS
+
+        return COMMANDS[name](_settings(options), options)
+
+    return command
+
+
+def _recover(options: argparse.Namespace) -> int:
+    from sync.recovery import recover_command
+
+    return recover_command(options)
+
+
 def _simulate(options: argparse.Namespace) -> int:
     from hardware.simulators.program import simulate
 
@@ -228,6 +245,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--free-ports", action="store_true", help="use ports that no other program uses")
     forward = top.add("forward", _forward, "the forwarder of the outbox")
     forward.add_argument("--once", action="store_true", help="send what is due and end")
+    _add_outbox(top.level("outbox", "command", "the sealed dossiers of this kiosk, on their way"))
+    _add_recover(_json(top.add("recover", _recover, "open envelopes with the offline recovery key (at the province)")))
     top.add("simulate", _simulate, "all simulators and the dock")
     _json(top.add("diagnose", _diagnose, "every device with status, reason and remedy"))
     card = top.level("card", "tool", "bench tools of the card reader")
@@ -279,6 +298,29 @@ def _add_queue_simulation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same mornings")
     parser.add_argument("--svg", type=Path, metavar="OUT", help="draw the comparison")
     _json(parser)
+
+
+def _add_outbox(outbox: _Commands) -> None:
+    _json(outbox.add("list", _outbox("list"), "what waits, what is quarantined, how much room is left"))
+    _json(outbox.add("verify", _outbox("verify"), "read everything and say what is wrong"))
+    _json(outbox.add("rebuild", _outbox("rebuild"), "make the index anew from the envelopes"))
+    export = _json(outbox.add("export", _outbox("export"), "copy everything undelivered to a stick, and read it back"))
+    export.add_argument("folder", type=Path, metavar="DIR", help="folder on the stick")
+    release = _json(outbox.add("release", _outbox("release"), "send a quarantined one again"))
+    release.add_argument("id", metavar="ID", help="submission id or provisional reference")
+    submit = _json(outbox.add("submit", _outbox("submit"), "seal a dossier given as JSON and the files it names"))
+    submit.add_argument("files", type=Path, nargs="+", metavar="FILE", help="one JSON, and the files it names")
+    submit.add_argument("--copies", type=int, default=1, metavar="N", help="file it so many times, each a new one")
+
+
+def _add_recover(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("envelopes", type=Path, nargs="*", metavar="ENVELOPE", help="its folder, or one above it")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="the recovery key (PEM)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="a folder for each envelope is made here")
+    parser.add_argument("--kiosk-keys", type=Path, metavar="DIR", help="check signatures with <kiosk id>.pub in here")
+    parser.add_argument(
+        "--new-key", type=Path, metavar="FILE", help="make a recovery key instead, its public part beside"
+    )
 
 
 def _json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

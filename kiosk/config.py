@@ -184,12 +184,28 @@ class OfficeSettings:
     """Ed25519 key (PEM) that signs manifests."""
     receiver_key: Path = Path("secrets/receiver-hpke.pub")
     """X25519 public key (PEM) that envelopes are sealed to."""
+    recovery_key: Path | None = None
+    """X25519 public key (PEM) of the province's offline recovery key; without it only the receiver opens envelopes."""
     receipt_key: Path = Path("secrets/receiver-receipt.pub")
     """Ed25519 public key (PEM) that signs the receiver's receipts."""
     status_url: str = "https://dichvucong.gov.vn/tra-cuu"
     """What a receipt's QR opens; the reference is appended as `?ma=`."""
     timeout: float = 20.0
     """Seconds for a whole request."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSettings:
+    """The kiosk's outbox: sealed dossiers on their way."""
+
+    ballast_mb: int = 256
+    """MB kept in reserve, so that receipts and deletions go on when the disk is full; 0: none."""
+    keep_days: int = 30
+    """Days for which an envelope is kept after its receipt; counted in the receiver's signed times."""
+    daily_mb: int = 300
+    """MB that a busy day brings: from it the days of space left are reckoned."""
+    warn_days: int = 7
+    """With less space than for so many days the kiosk says so to technicians."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +258,20 @@ class ReceiverSettings:
     """Ed25519 key (PEM) that signs receipts."""
     state: Path = Path("receiver")
     """Folder of database and blobs."""
+    tthc_kind: str = "opencps"
+    """What the TTHC system speaks: `opencps` (OpenCPS v2) or `national` (the national flow of 2025–26)."""
     tthc_url: str = "http://127.0.0.1:8490/o/rest/v2"
-    """Base address of the TTHC system (OpenCPS v2)."""
+    """Base address of the TTHC system's interface."""
     tthc_user_file: Path = Path("secrets/tthc-user")
-    """`user:password` for the TTHC system."""
+    """`user:password` for the TTHC system; for the national flow `client_id:client_secret`."""
+    tthc_timeout: float = 30.0
+    """Seconds for one whole exchange with the TTHC system."""
+    tthc_refuses_duplicates: bool = False
+    """National flow: whether it refuses a second dossier under one code, also while it takes the first."""
+    tthc_settle_seconds: float = 300.0
+    """Seconds for which the TTHC system may still work on a request whose answer was lost; then a look counts."""
+    catalogue_seconds: float = 3600.0
+    """Seconds between two looks for a new catalogue in the TTHC system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +285,11 @@ class TthcModelSettings:
     state: Path = Path("tthc-model")
     """Folder of what arrived."""
     user_file: Path = Path("secrets/tthc-user")
-    """`user:password` that callers present."""
+    """`user:password` that callers present; in the national flow `client_id:client_secret`."""
+    catalogue: Path = Path("catalogue.toml")
+    """What procedures it offers; read anew for every question."""
+    refuses_duplicates: bool = True
+    """Whether the national flow refuses a second dossier under one code."""
     agency: str = "H15.50.05"
     """Agency id of minted dossier numbers."""
     answer_seconds: float = 3.0
@@ -306,6 +336,7 @@ class Settings:
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     office: OfficeSettings = field(default_factory=OfficeSettings)
+    outbox: OutboxSettings = field(default_factory=OutboxSettings)
     queue_server: QueueServerSettings = field(default_factory=QueueServerSettings)
     receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
     tthc_model: TthcModelSettings = field(default_factory=TthcModelSettings)

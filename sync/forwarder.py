@@ -23,7 +23,8 @@ from kiosk.config import Settings
 from sync import answers, signed, store
 from sync.client import ItemBad, Later, ReceiverClient, RoadClosed
 from sync.envelope import Blob, EnvelopeError, read_manifest
-from sync.outbox import Entry, Outbox, Road, State
+from sync.outbox import Outbox, Road
+from sync.outbox_schema import Entry, State
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def run(settings: Settings, once: bool = False) -> int:
     folder = settings.kiosk.state / "outbox"
     client = ReceiverClient(settings.office)
     receipt_key = signed.verifying_key(settings.office.receipt_key, "the key of the receiver's receipts")
-    outbox = Outbox(folder)
+    outbox = Outbox(folder, signed.signing_key(settings.office.signing_key_file, "this kiosk's signing key"))
     lock = store.hold(folder / "forwarder.lock")
     forwarder = Forwarder(outbox, client, receipt_key)
     try:
@@ -107,7 +108,7 @@ class Forwarder:
                 wait = max(closed.retry_after, random.uniform(0, min(LONGEST_WAIT, PAUSE * 2**failures)))  # noqa: S311
                 failures = 0 if self._rest(stop, wait, closed.retry_after) else min(failures + 1, 20)
                 continue
-            except store.DatabaseError as error:
+            except (store.DatabaseError, OSError) as error:
                 log.error("outbox: %s", error)
                 wait = LONGEST_WAIT / 60
             stop.wait(wait)

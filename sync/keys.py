@@ -3,6 +3,7 @@
 In the field every key is made where it is used and only public parts travel; here one call makes them all.
 """
 
+import errno
 import ipaddress
 import os
 import secrets
@@ -14,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -33,6 +34,7 @@ def create_world(folder: Path, kiosk_ids: Sequence[str], hosts: Sequence[str] = 
     _write(folder / "ca.pem", authority.certificate.public_bytes(Encoding.PEM))
     authority.issue(folder, "receiver", "receiver", hosts)
     _pair(folder, "receiver-hpke", X25519PrivateKey.generate())
+    _pair(folder, "recovery", X25519PrivateKey.generate())
     _pair(folder, "receiver-receipt", Ed25519PrivateKey.generate())
     for number, kiosk in enumerate(kiosk_ids):
         prefix = kiosk if number else "kiosk"
@@ -41,6 +43,17 @@ def create_world(folder: Path, kiosk_ids: Sequence[str], hosts: Sequence[str] = 
         _write(folder / f"{prefix}-signing.key", _private(signing))
         _write(folder / "kiosks" / f"{kiosk}.pub", _public(signing))
     _write(folder / "tthc-user", f"motcua:{secrets.token_urlsafe(18)}\n".encode())
+
+
+def create_recovery(path: Path) -> X25519PublicKey:
+    """A new offline recovery key in `path`, its public part beside it (`.pub`). Raises FileExistsError."""
+    key, public = X25519PrivateKey.generate(), path.with_suffix(".pub")
+    for taken in (path, public):
+        if taken.exists():
+            raise FileExistsError(errno.EEXIST, "is there already, and is never overwritten", str(taken))
+    _write(path, _private(key))
+    _write(public, _public(key))
+    return key.public_key()
 
 
 class Authority:

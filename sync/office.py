@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
-from kiosk.config import ConfigError, KioskSettings, OfficeSettings, require
+from kiosk.config import ConfigError, KioskSettings, OfficeSettings, OutboxSettings, require
 from kiosk.dossier import Dossier, DossierState
 from kiosk.health import Failure, Level, Published, Reason
 from sync import answers, signed, store
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+MB = 1_000_000
 LOOK = 0.5
 """Seconds between two looks into the outbox, for answers and for the state of the road."""
 SILENCE = 30.0
@@ -40,18 +41,17 @@ class OutboxOffice(Published):
 
     name = "office"
 
-    def __init__(self, office: OfficeSettings, kiosk: KioskSettings) -> None:
+    def __init__(self, office: OfficeSettings, kiosk: KioskSettings, outbox: OutboxSettings) -> None:
         super().__init__()
         if not KIOSK_ID.fullmatch(kiosk.id):
             raise ConfigError(f"kiosk.id is {kiosk.id!r}; allowed: letters, digits, dot, dash, underscore; at most 64")
         for path in (office.ca, office.certificate, office.key_file):
             require(path, "a certificate or key of delivery")
         self._settings = office
-        self._sealer = Sealer(
-            kiosk.id,
-            signed.sealing_key(office.receiver_key, "the receiver's key that envelopes are sealed to"),
-            signed.signing_key(office.signing_key_file, "this kiosk's signing key"),
-        )
+        self._sealer = Sealer.of(office, kiosk)
+        self._receipt_key = signed.verifying_key(office.receipt_key, "the key of the receiver's receipts")
+        self._storing = outbox
+        self._remarked = ""
         self._folder = kiosk.state / "outbox"
         self._outbox: Outbox | None = None
         self._disk: ThreadPoolExecutor | None = None
@@ -134,7 +134,7 @@ class OutboxOffice(Published):
         except (OSError, store.DatabaseError) as error:
             return Level.FAULT, Reason.STORAGE_ERROR, str(error)
         if road.heard is not None and 0 <= time.monotonic() - road.heard < SILENCE:
-            return Level.READY, Reason.OK, ""
+            return Level.READY, Reason.OK, self._remarked
         return Level.DEGRADED, Reason.RECEIVER_UNREACHABLE, road.problem or "the forwarder has not reported"
 
     def _probe(self, outbox: Outbox) -> Failure | None:
@@ -142,13 +142,29 @@ class OutboxOffice(Published):
         if time.monotonic() - self._probed < (RECOVERY if fault else PROBE):
             return Failure(self.status.reason, self.status.detail) if fault else None
         self._probed = time.monotonic()
-        return outbox.probe()
+        failure = outbox.probe()
+        if failure is None:
+            outbox.purge(self._storing.keep_days)
+            self._remark(outbox)
+        return failure
+
+    def _remark(self, outbox: Outbox) -> None:
+        """What a technician should know although all is well: logged when it changes, and shown by `diagnose`."""
+        days = outbox.room().days(self._storing.daily_mb * MB)
+        remarks = [
+            "no offline recovery key is configured" if self._sealer.recovery is None else "",
+            f"space for {days:.0f} days is left" if days < self._storing.warn_days else "",
+        ]
+        remark = "; ".join(filter(None, remarks))
+        if remark and remark != self._remarked:
+            log.warning("outbox: %s", remark)
+        self._remarked = remark
 
     def _open(self) -> Outbox:
-        outbox = Outbox(self._folder)
+        outbox = Outbox(self._folder, self._sealer.by, self._storing.ballast_mb * MB)
         try:
-            outbox.take_over()
-        except OSError:
+            outbox.take_over(self._receipt_key)
+        except (OSError, store.DatabaseError):
             outbox.close()
             raise
         self._outbox = outbox

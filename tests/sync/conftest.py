@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from sync import signed
 from sync.keys import create_world
+from sync.outbox import Outbox, Sealer
 from tests.sync.province import Province
 
 
@@ -14,6 +16,20 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world") / "secrets"
     create_world(folder, ["K01", "K02"])
     return folder
+
+
+@pytest.fixture
+def sealer(keys: Path) -> Sealer:
+    receiver, recovery = (signed.sealing_key(keys / f"{name}.pub", "key") for name in ("receiver-hpke", "recovery"))
+    return Sealer("K01", receiver, signed.signing_key(keys / "kiosk-signing.key", "key"), recovery)
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    built = Outbox(tmp_path / "outbox")
+    built.take_over()
+    yield built
+    built.close()
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from kiosk.citizen import Citizen, IdentityGrade
 from kiosk.config import Settings, load
 from kiosk.dossier import Dossier, Page, Papers, new_provisional_ref
 from kiosk.text import Text
-from sync import signed
-from sync.outbox import Outbox, Sealer, State
+from sync.outbox import Outbox, Sealer
+from sync.outbox_schema import State
 from tests.sync import delivery_process
 
 # Processes are forked from a server that has imported everything and opened nothing.
@@ -110,10 +110,7 @@ class Province:
         self.settings: Settings = load(self.config, {})
         self.outbox = Outbox(self.settings.kiosk.state / "outbox")
         self.outbox.take_over()
-        office = self.settings.office
-        self.sealer = Sealer(
-            "K01", signed.sealing_key(office.receiver_key, "key"), signed.signing_key(office.signing_key_file, "key")
-        )
+        self.sealer = Sealer.of(self.settings.office, self.settings.kiosk)
 
     def start(self, program: str, die_at: int | None = None) -> BaseProcess:
         """Start a program; a server is awaited."""

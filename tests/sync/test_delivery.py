@@ -18,7 +18,8 @@ from sync import forwarder, signed
 from sync.client import ReceiverClient
 from sync.forwarder import Forwarder, run
 from sync.keys import create_world
-from sync.outbox import Outbox, State
+from sync.outbox import Outbox
+from sync.outbox_schema import State
 from tests.sync.province import CANARY, CANARY_ID, Province, expected, make_dossier, until
 
 
@@ -188,7 +189,7 @@ def test_an_envelope_the_province_cannot_open_is_set_aside_there_with_its_bytes(
     assert open_province.forward() == 0
     until(lambda: open_province.arrived() == expected(dossiers[1]))
     until(lambda: open_province.forward() == 0 and open_province.states() == ["delivered", "answered"])
-    assert "quarantined: the content key does not open" in open_province.log("receiver")
+    assert "quarantined: sealed to the keys" in open_province.log("receiver")
     assert len(list((open_province.settings.receiver.state / "blobs").glob("*/*"))) == 6
 
 

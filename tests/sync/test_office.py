@@ -6,18 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from kiosk.config import ConfigError
+from kiosk.config import ConfigError, OutboxSettings
 from kiosk.dossier import DossierState
 from kiosk.health import Failure, Level, Reason
 from sync.office import OutboxOffice
 from tests.sync.province import CANARY_ID, Province, expected, make_dossier
 from tests.sync.test_outbox import largest_file
 
+OUTBOX = OutboxSettings(ballast_mb=0)
+
 
 @pytest.fixture
 async def office(province: Province):
     province.outbox.close()
-    async with OutboxOffice(province.settings.office, province.settings.kiosk) as opened:
+    async with OutboxOffice(province.settings.office, province.settings.kiosk, OUTBOX) as opened:
         yield opened
 
 
@@ -79,7 +81,7 @@ async def test_a_full_disk_is_a_failure_then_a_fault_until_there_is_room(provinc
 
 
 async def test_an_outbox_in_other_hands_is_a_fault_and_nothing_is_promised(province: Province):
-    async with OutboxOffice(province.settings.office, province.settings.kiosk) as office:
+    async with OutboxOffice(province.settings.office, province.settings.kiosk, OUTBOX) as office:
         assert (office.status.level, office.status.reason) == (Level.FAULT, Reason.STORAGE_ERROR)
         assert await office.submit(make_dossier()) == Failure(Reason.STORAGE_ERROR, "the outbox is not open")
         province.outbox.close()
@@ -87,17 +89,39 @@ async def test_an_outbox_in_other_hands_is_a_fault_and_nothing_is_promised(provi
         assert await office.submit(make_dossier()) is None
 
 
-async def test_a_ruined_database_is_said_by_everybody_in_one_line(province: Province):
+async def test_a_ruined_index_is_said_by_the_forwarder_and_rebuilt_by_the_application(province: Province):
+    kept, folder = make_dossier(), province.settings.kiosk.state / "outbox"
+    assert province.outbox.put(kept, province.sealer) is None
     province.outbox.close()
-    for path in (province.settings.kiosk.state / "outbox").glob("outbox.db*"):
+    for path in folder.glob("outbox.db*"):
         path.write_bytes(b"rubbish" * 1000)
-    async with OutboxOffice(province.settings.office, province.settings.kiosk) as office:
-        assert (office.status.level, office.status.reason) == (Level.FAULT, Reason.STORAGE_ERROR)
-        assert "outbox.db: cannot be used (SQLITE_NOTADB)" in office.status.detail
-        assert isinstance(await office.submit(make_dossier()), Failure)
     assert province.forward() == 1
     assert "outbox.db: cannot be used (SQLITE_NOTADB)" in province.log("forward-once")
     assert "Traceback" not in province.log("forward-once")
+    async with OutboxOffice(province.settings.office, province.settings.kiosk, OUTBOX) as office:
+        assert (office.status.level, office.status.reason) == (Level.DEGRADED, Reason.RECEIVER_UNREACHABLE)
+        assert await office.submit(make_dossier()) is None
+    assert province.states() == ["sealed", "sealed"]
+    assert (folder / "outbox.db").read_bytes().startswith(b"rubbish"), "the ruined one is kept"
+
+
+async def test_an_index_of_a_newer_program_is_a_fault_and_stays_as_it_is(province: Province):
+    province.outbox._database.execute("PRAGMA user_version=99")
+    province.outbox.close()
+    async with OutboxOffice(province.settings.office, province.settings.kiosk, OUTBOX) as office:
+        assert (office.status.level, office.status.reason) == (Level.FAULT, Reason.STORAGE_ERROR)
+        assert "written by a newer program (schema 99, known 2)" in office.status.detail
+        assert "install that program again" in office.status.detail
+        assert isinstance(await office.submit(make_dossier()), Failure)
+
+
+async def test_technicians_read_that_only_the_receiver_can_open_and_that_room_is_short(open_province: Province):
+    open_province.outbox.close()
+    open_province.start("forward")
+    tight = OutboxSettings(ballast_mb=0, daily_mb=10**9)
+    async with OutboxOffice(open_province.settings.office, open_province.settings.kiosk, tight) as office:
+        await becomes(office, Level.READY, Reason.OK)
+        assert office.status.detail == "no offline recovery key is configured; space for 0 days is left"
 
 
 async def test_a_submit_survives_the_end_of_the_visit(office: OutboxOffice):
@@ -111,8 +135,10 @@ async def test_a_submit_survives_the_end_of_the_visit(office: OutboxOffice):
 
 
 def test_what_is_missing_is_said_at_start(province: Province, tmp_path: Path):
-    for name in ("ca", "certificate", "key_file", "signing_key_file", "receiver_key"):
+    for name in ("ca", "certificate", "key_file", "signing_key_file", "receiver_key", "recovery_key"):
         with pytest.raises(ConfigError, match="nowhere"):
-            OutboxOffice(replace(province.settings.office, **{name: tmp_path / "nowhere"}), province.settings.kiosk)
+            OutboxOffice(
+                replace(province.settings.office, **{name: tmp_path / "nowhere"}), province.settings.kiosk, OUTBOX
+            )
     with pytest.raises(ConfigError, match=r"kiosk\.id"):
-        OutboxOffice(province.settings.office, replace(province.settings.kiosk, id="Kiosk số 1"))
+        OutboxOffice(province.settings.office, replace(province.settings.kiosk, id="Kiosk số 1"), OUTBOX)

@@ -15,23 +15,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from kiosk.health import Failure, Reason
 from sync import signed, store
 from sync.envelope import EnvelopeError, open_envelope, read_manifest
-from sync.outbox import Outbox, Sealer, State
+from sync.outbox import Outbox, Sealer
+from sync.outbox_schema import State
 from tests.sync import delivery_process
 from tests.sync.province import PROCESSES, make_dossier
-
-
-@pytest.fixture
-def sealer(keys: Path) -> Sealer:
-    receiver = signed.sealing_key(keys / "receiver-hpke.pub", "key")
-    return Sealer("K01", receiver, signed.signing_key(keys / "kiosk-signing.key", "key"))
-
-
-@pytest.fixture
-def outbox(tmp_path: Path):
-    built = Outbox(tmp_path / "outbox")
-    built.take_over()
-    yield built
-    built.close()
 
 
 def envelopes(outbox: Outbox) -> set[str]:
@@ -92,7 +79,7 @@ def test_a_failing_sync_at_any_step_leaves_nothing_and_promises_nothing(outbox, 
         assert failure.reason == (Reason.DISK_FULL if number == errno.ENOSPC else Reason.STORAGE_ERROR)
         assert not envelopes(outbox)
         assert not list((outbox._folder / "incoming").iterdir())
-    assert step == 8  # four files, three folders
+    assert step == 10  # four files, three folders, the first line of the audit log and its folder
     assert [entry.sequence for entry in outbox.entries(State.SEALED)] == [1]
 
 
@@ -107,7 +94,7 @@ def largest_file(size: int):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.parametrize("size", [0, 500, 5_000, 30_000, 60_000, 90_000])
+@pytest.mark.parametrize("size", [0, 500, 5_000, 30_000, 60_000, 200_000])
 def test_a_full_disk_is_a_failure_and_the_next_submit_finds_all_in_order(outbox, sealer, size):
     assert outbox.put(make_dossier(), sealer) is None
     dossier = make_dossier(evidence=70_000)
@@ -118,7 +105,7 @@ def test_a_full_disk_is_a_failure_and_the_next_submit_finds_all_in_order(outbox,
         assert failure.reason in (Reason.DISK_FULL, Reason.STORAGE_ERROR)
         assert envelopes(outbox) == before
         assert not list((outbox._folder / "incoming").iterdir())
-    assert (failure is None) == (size == 90_000)
+    assert (failure is None) == (size == 200_000)
     assert outbox.put(dossier, sealer) is None
     assert [entry.sequence for entry in outbox.entries(State.SEALED)] == [1, 2]
 
@@ -165,12 +152,14 @@ def test_killed_at_any_step_of_a_submit_nothing_half_remains(tmp_path, keys, sea
 
 
 def test_a_bit_lost_on_disk_is_found_before_the_promise(outbox, sealer, monkeypatch):
-    real = store.write_durably
+    real = store.write_pieces
 
-    def lying_disk(path: Path, content: bytes) -> None:
-        real(path, content[:-1] + b"?" if len(path.name) == 64 else content)
+    def lying_disk(path: Path, pieces) -> tuple[str, int]:
+        written = real(path, pieces)
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+        return written
 
-    monkeypatch.setattr(store, "write_durably", lying_disk)
+    monkeypatch.setattr(store, "write_pieces", lying_disk)
     failure = outbox.put(make_dossier(), sealer)
     assert failure is not None
     assert failure.reason is Reason.STORAGE_ERROR

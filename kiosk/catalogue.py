@@ -3,14 +3,18 @@
 Loaded from TOML (assets/catalogue/README.md describes the format). Codes follow domain reference §5.
 """
 
+import json
+import logging
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from kiosk.text import Text, nfc, search_rank
+
+log = logging.getLogger(__name__)
 
 PROCEDURE_CODE = re.compile(r"\d\.\d{6}(\.\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2})?")
 
@@ -73,6 +77,8 @@ class Procedure:
     fields: tuple[FormField, ...]
     duration: Text = Text("")
     fee: Text = Text("")
+    version: str = ""
+    """Of the catalogue that says so; a dossier carries it as `form_version`."""
 
 
 Entry = TypeVar("Entry", Service, Procedure)
@@ -137,14 +143,28 @@ class CatalogueError(ValueError):
     """The catalogue file is wrong; the message names file, entry and what is expected."""
 
 
-def load(path: Path) -> Catalogue:
-    """The catalogue in `path`; raises CatalogueError."""
+def load(path: Path, released: Path | None = None) -> Catalogue:
+    """The catalogue in `path`, with the procedures of `released` if that file is there and valid.
+
+    Raises CatalogueError for `path` only: what was valid when it arrived is ignored when it no longer is.
+    """
+    local = _load(path)
+    if released is None or not released.is_file():
+        return local
+    try:
+        return merged(local, received(json.loads(released.read_bytes())))
+    except (OSError, ValueError) as error:
+        log.error("%s is not used: %s", released, error)
+        return local
+
+
+def _load(path: Path) -> Catalogue:
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
         catalogue = Catalogue(
             version=raw["version"],
             centre=_text(raw["centre"]),
-            groups=tuple(_group(g) for g in raw["group"]),
+            groups=tuple(_group(g, raw["version"]) for g in raw["group"]),
             priorities=tuple(PriorityGroup(p["id"], _text(p)) for p in raw.get("priority", [])),
             counters=_counters(raw),
         )
@@ -186,13 +206,13 @@ def _text(raw: Mapping[str, Any]) -> Text:
     return Text(nfc(raw["vi"]), nfc(raw.get("en", "")))
 
 
-def _group(raw: Mapping[str, Any]) -> Group:
+def _group(raw: Mapping[str, Any], version: str) -> Group:
     return Group(
         id=raw["id"],
         name=_text(raw),
         icon=raw.get("icon", "document"),
         services=tuple(_service(s) for s in raw.get("service", [])),
-        procedures=tuple(_procedure(p, raw) for p in raw.get("procedure", [])),
+        procedures=tuple(_procedure(p, raw, version) for p in raw.get("procedure", [])),
     )
 
 
@@ -215,7 +235,7 @@ def _counters(raw: Mapping[str, Any]) -> tuple[Counter, ...]:
     return tuple(Counter(c["name"], tuple(c.get("skills", [])), c.get("zone", "")) for c in raw["counter"])
 
 
-def _procedure(raw: Mapping[str, Any], group: Mapping[str, Any]) -> Procedure:
+def _procedure(raw: Mapping[str, Any], group: Mapping[str, Any], version: str) -> Procedure:
     return Procedure(
         code=raw["code"],
         name=_text(raw),
@@ -225,6 +245,7 @@ def _procedure(raw: Mapping[str, Any], group: Mapping[str, Any]) -> Procedure:
         fields=tuple(_field(f) for f in raw.get("field", [])),
         duration=_text(raw["duration"]) if "duration" in raw else Text(""),
         fee=_text(raw["fee"]) if "fee" in raw else Text(""),
+        version=version,
     )
 
 
@@ -249,3 +270,72 @@ def _field(raw: Mapping[str, Any]) -> FormField:
         source=raw.get("source", ""),
         choices=tuple((c["value"], _text(c)) for c in raw.get("choice", [])),
     )
+
+
+# --- what the TTHC system releases ---
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A version of the TTHC system's procedures; `number` grows."""
+
+    number: int
+    version: str
+    groups: tuple[Group, ...]
+
+
+def received(document: object) -> Released:
+    """A released catalogue `{number, version, group: […]}` as it came over the network; raises CatalogueError."""
+    try:
+        if not isinstance(document, dict):
+            raise TypeError
+        number, version = int(document["number"]), str(document["version"])
+        groups = tuple(_group(group, version) for group in document["group"])
+        procedures = [procedure for group in groups for procedure in group.procedures]
+        codes = [procedure.code for procedure in procedures]
+        texts = [text for p in procedures for text in (p.code, p.receiving_unit, *(c.code for c in p.components))]
+        if not codes or len(set(codes)) != len(codes) or not all(map(PROCEDURE_CODE.fullmatch, codes)):
+            raise CatalogueError("a released catalogue has no procedures, one of them twice, or one with another code")
+        if not all(isinstance(text, str) and text for text in texts):
+            raise CatalogueError("a released catalogue lacks a code or a receiving unit")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CatalogueError(f"not a released catalogue: {type(error).__name__}") from None
+    return Released(number, version, groups)
+
+
+def merged(local: Catalogue, released: Released) -> Catalogue:
+    """The centre's own services and forms, with exactly the released procedures, wherever they are received."""
+    known = local.procedures
+    offered = {group.id: [_joined(p, known.get(p.code)) for p in group.procedures] for group in released.groups}
+    mine = {code: group.id for group in local.groups for code in (p.code for p in group.procedures)}
+    places: dict[str, list[Procedure]] = {group.id: [] for group in local.groups}
+    for group, procedures in offered.items():
+        for procedure in procedures:
+            places.setdefault(mine.get(procedure.code, group), []).append(procedure)
+    new = tuple(replace(g, procedures=()) for g in released.groups if g.id not in {own.id for own in local.groups})
+    groups = tuple(replace(g, procedures=tuple(places.get(g.id, ()))) for g in local.groups + new)
+    return replace(local, version=released.version, groups=tuple(g for g in groups if g.services or g.procedures))
+
+
+def _joined(new: Procedure, known: Procedure | None) -> Procedure:
+    """Released facts with the centre's own form; English of texts whose Vietnamese is the same."""
+    if known is None:
+        return new
+    own = {component.code: component for component in known.components}
+    components = tuple(
+        replace(own[c.code], name=_same(c.name, own[c.code].name), required=c.required) if c.code in own else c
+        for c in new.components
+    )
+    return replace(
+        new,
+        name=_same(new.name, known.name),
+        duration=_same(new.duration, known.duration),
+        fee=_same(new.fee, known.fee),
+        sector=known.sector,
+        components=components,
+        fields=known.fields,
+    )
+
+
+def _same(new: Text, known: Text) -> Text:
+    return known if new.vi in ("", known.vi) else new

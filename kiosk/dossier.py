@@ -103,6 +103,7 @@ class Dossier:
             "provisional_ref": self.provisional_ref,
             "procedure_code": self.procedure.code,
             "procedure_name": self.procedure.name.vi,
+            "form_version": self.procedure.version,
             "sector": self.procedure.sector,
             "receiving_unit": self.procedure.receiving_unit,
             "support_place": self.support_place,
@@ -159,4 +160,8 @@ class DossierState:
     received_at: datetime | None = None
     due_at: datetime | None = None
     note: str = ""
+    fee: str = ""
+    """What is to be paid, in the system's words."""
+    collect_at: str = ""
+    """Where the result is handed over."""
     received: bool = field(default=False)

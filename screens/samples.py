@@ -184,6 +184,7 @@ def state() -> DossierState:
         submitted_at=MORNING,
         received_at=MORNING,
         due_at=MORNING.replace(day=25),
+        collect_at="Trung tâm Phục vụ hành chính công phường Sông Mây",
         received=True,
     )
 
@@ -313,6 +314,11 @@ def _looking_up() -> dict[str, Sample]:
         "type_personal_id": Sample(q.TypePersonalId(), {"digits": "0011990"}),
         "type_personal_id.refused": Sample(q.TypePersonalId(), {"digits": "0011990", "refused": True}),
         "show_status": Sample(q.ShowStatus(state()), back=False),
+        "show_status.fee": Sample(q.ShowStatus(replace(state(), status=6, fee="Lệ phí: 15.000 đồng")), back=False),
+        "show_status.ready": Sample(q.ShowStatus(replace(state(), status=9)), back=False),
+        "show_status.unknown": Sample(
+            q.ShowStatus(replace(state(), status=-1, dossier_code=None, due_at=None)), back=False
+        ),
         "show_status.trouble": Sample(
             q.ShowStatus(
                 replace(state(), status=5, note="Bổ sung bản chính Giấy chứng sinh trước ngày 01/12/2026."), True

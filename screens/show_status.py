@@ -13,11 +13,16 @@ from screens.widgets.facts import fact
 from screens.widgets.notice import Badge, notice
 from screens.widgets.pages import Pages
 from screens.widgets.part import Part, Row
+from screens.widgets.text import Words
 
 SECONDS = 60
 TROUBLE = (3, 5, 6, 7, 8)
 """Portal statuses in which the citizen has something to do or to know."""
 FINISHED = (9, 10)
+WITHOUT_RESULT = (3, 7, 8, 10)
+"""There is nothing to collect, or it was collected."""
+NOTE_LABELS = {3: "reason", 5: "missing", 7: "reason", 8: "reason"}
+"""What an officer's note is, where a status says so."""
 
 
 class ShowStatusScreen(Screen[ShowStatus]):
@@ -35,20 +40,27 @@ class ShowStatusScreen(Screen[ShowStatus]):
             ink, ground, icon = colours.good, colours.good_tint, "done"
         badge = Badge(icon, words(status_text(state.status)), ink, ground)
         printed = [notice("receipt", self.words("printed"), "good")] if self.question.printed else []
-        return [badge, Pages([partial(fact, *pair) for pair in self._facts()], gap=12), *printed]
+        advice = Words(self.words(self._next()), "body")
+        return [badge, advice, Pages([partial(fact, *pair) for pair in self._facts()], gap=12), *printed]
 
     def _facts(self) -> list[tuple[str, str]]:
         state = self.question.state
         pairs = [
+            (NOTE_LABELS.get(state.status, "note"), state.note),
+            ("fee", state.fee),
+            ("due", shown_time(state.due_at) if state.due_at else ""),
+            ("collect", "" if state.status in WITHOUT_RESULT else state.collect_at),
             ("code", state.dossier_code or ""),
             ("provisional", "" if state.dossier_code else state.provisional_ref),
             ("procedure", state.procedure),
             ("owner", state.owner),
             ("submitted", shown_time(state.submitted_at) if state.submitted_at else ""),
-            ("due", shown_time(state.due_at) if state.due_at else ""),
-            ("note", state.note),
         ]
         return [(self.words(key), value) for key, value in pairs if value]
+
+    def _next(self) -> str:
+        status = self.question.state.status
+        return f"next_{status}" if 0 <= status <= 10 else "next_unknown"
 
     def actions(self) -> list[Part]:
         """On paper; done."""
@@ -61,5 +73,7 @@ class ShowStatusScreen(Screen[ShowStatus]):
 
     @property
     def spoken(self) -> str:
-        """Heading and status; nothing that names a person."""
-        return f"{self.words('heading')}\n{words(status_text(self.question.state.status))}"
+        """Heading, status and what to do; nothing that names a person."""
+        return "\n".join(
+            (self.words("heading"), words(status_text(self.question.state.status)), self.words(self._next()))
+        )

@@ -10,6 +10,13 @@ from kiosk.dossier import DossierState
 RECEIVED = frozenset({2, 4, 5, 6, 7, 8, 9, 10})
 """Portal statuses of a dossier that an office has accepted (domain reference §5)."""
 
+_ENDED_WITHOUT_CODE = frozenset({3, 7, 8})
+
+
+def answered(state: DossierState) -> bool:
+    """Whether an office has decided on intake: a code was minted, or the dossier refused or ended without one."""
+    return state.dossier_code is not None or state.status in _ENDED_WITHOUT_CODE
+
 
 def to_json(state: DossierState) -> dict[str, Any]:
     """Times as UTC ISO 8601; `received` is left out, since it follows from the status."""
@@ -20,6 +27,8 @@ def to_json(state: DossierState) -> dict[str, Any]:
         "procedure": state.procedure,
         "owner": state.owner,
         "note": state.note,
+        "fee": state.fee,
+        "collect_at": state.collect_at,
         "submitted_at": _iso(state.submitted_at),
         "received_at": _iso(state.received_at),
         "due_at": _iso(state.due_at),
@@ -40,6 +49,8 @@ def from_json(raw: Mapping[str, Any]) -> DossierState:
             received_at=_moment(raw["received_at"]),
             due_at=_moment(raw["due_at"]),
             note=_text(raw["note"]),
+            fee=_text(raw.get("fee", "")),
+            collect_at=_text(raw.get("collect_at", "")),
             received=code is not None and int(raw["status"]) in RECEIVED,
         )
     except (KeyError, TypeError, AttributeError) as error:

@@ -30,11 +30,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from kiosk.config import ConfigError, ReceiverSettings, require, secret
+from kiosk.config import ConfigError, ReceiverSettings, require
 from kiosk.dossier import DossierState
 from sync import answers, registry, serving, signed, store
 from sync.allowance import Allowance
-from sync.connectors.opencps import OpenCps, Refused, Unreachable
+from sync.connectors.contract import Refused, Unreachable
+from sync.connectors.desk import Desk, open_desk
 from sync.envelope import KIOSK_ID, EnvelopeError, read_manifest
 from sync.registry import Registry, Submission
 from sync.worker import OwnerHash, Worker
@@ -50,10 +51,9 @@ def create_app(settings: ReceiverSettings) -> Starlette:
     receipt_key = signed.signing_key(settings.receipt_key_file, "the key that signs receipts")
     if not settings.kiosk_keys.is_dir():
         raise ConfigError(f"{settings.kiosk_keys}: the folder of enrolled kiosks' keys is missing; create it")
-    user, _, password = secret(settings.tthc_user_file, "the user of the TTHC system").partition(":")
+    tthc = open_desk(settings)
     held = Registry(settings.state, receipt_key)
-    tthc = OpenCps(settings.tthc_url, user, password)
-    worker = Worker(held, tthc, hpke_key)
+    worker = Worker(held, tthc, hpke_key, settings.catalogue_seconds)
     receiver = Receiver(settings, held, tthc, OwnerHash(hpke_key), worker.wake)
 
     @asynccontextmanager
@@ -61,6 +61,7 @@ def create_app(settings: ReceiverSettings) -> Starlette:
         worker.start()
         yield
         worker.stop()
+        tthc.close()
         held.close()
 
     return Starlette(routes=receiver.routes(), lifespan=lifespan, exception_handlers={HTTPException: _error})
@@ -83,7 +84,7 @@ class Receiver:
     """The requests of kiosks over one registry."""
 
     def __init__(
-        self, settings: ReceiverSettings, held: Registry, tthc: OpenCps, owner_hash: OwnerHash, wake: Callable[[], None]
+        self, settings: ReceiverSettings, held: Registry, tthc: Desk, owner_hash: OwnerHash, wake: Callable[[], None]
     ) -> None:
         self._settings = settings
         self._registry = held

@@ -1,13 +1,16 @@
-"""A model of a province's TTHC system: the subset of OpenCPS v2 that a kiosk needs, and an officer's page over it.
+"""A model of a province's TTHC system: what a kiosk needs of OpenCPS v2 and of the national flow, and officers' pages.
 
     GET/POST /o/rest/v2/dossiers                          form-urlencoded; known referenceUid: updates
     GET      /o/rest/v2/dossiers/{id}                     id: dossierId, dossierNo or referenceUid
     GET/POST /o/rest/v2/dossiers/{id}/files               multipart; referenceUid and modifiedDate rule
     GET      /o/rest/v2/dossiers/{id}/files/{referenceUid}
     POST     /o/rest/v2/dossiers/{id}/submit
-    GET      /                                            what arrived; /ho-so/{id} one dossier
+    GET      /o/rest/v2/serviceinfos, serviceconfigs, dossiertemplates/{no}/parts, applicant/{idNo}/fileDone/search
+    POST     /quoc-gia/v1/…                               the national flow (sync.tthc_national)
+    GET      /                                            what arrived by either way; /ho-so/{id} one dossier
+    GET/POST /su-co                                       faults for the next requests; /api/faults for programs
 
-Basic authentication everywhere: it holds personal data. Semantics: domain reference §9.
+Authentication everywhere: it holds personal data. Semantics: domain reference §9, §10.
 """
 
 import base64
@@ -31,10 +34,13 @@ from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kiosk import catalogue
+from kiosk.catalogue import Catalogue, Group, Procedure
 from kiosk.clock import HANOI, from_iso, shown
 from kiosk.config import TthcModelSettings, secret
-from sync import serving
+from sync import serving, tthc_national
 from sync.connectors.opencps import PORTAL_CODES, TIME_FORMAT
+from sync.tthc_faults import FAULT_TEXT, Faults, FaultyWire, order
 from sync.tthc_store import MOVES, Conflict, Invalid, Raw, TthcStore, Unknown
 
 MOST_FILE = 100 * 1024 * 1024
@@ -46,6 +52,9 @@ STATUS_TEXT = {
     "denied": "Không được tiếp nhận",
     "processing": "Đang xử lý",
     "waiting": "Yêu cầu bổ sung giấy tờ",
+    "paying": "Yêu cầu thực hiện nghĩa vụ tài chính",
+    "cancelled": "Công dân yêu cầu rút hồ sơ",
+    "unresolved": "Dừng xử lý",
     "releasing": "Đã xử lý xong",
     "done": "Đã trả kết quả",
 }
@@ -54,6 +63,9 @@ ACTION_TEXT = {
     "receive": "Tiếp nhận",
     "process": "Chuyển xử lý",
     "supplement": "Yêu cầu bổ sung",
+    "ask_payment": "Yêu cầu nộp phí",
+    "withdraw": "Công dân rút hồ sơ",
+    "stop": "Dừng xử lý",
     "deny": "Từ chối",
     "finish": "Hoàn thành",
     "hand_over": "Trả kết quả",
@@ -65,22 +77,29 @@ GRADE_TEXT = {
     "qr_only": "Chỉ đọc mã QR",
     "typed": "Tự khai",
 }
-NOTE_NEEDED = frozenset({"supplement", "deny"})
-"""Acts that a citizen must be told the reason of."""
+WAY_TEXT = {"opencps": "OpenCPS", "national": "Luồng quốc gia"}
+NOTE_NEEDED = {
+    "supplement": "Giấy tờ còn thiếu, ghi rõ cho công dân",
+    "ask_payment": "Số tiền (đồng)",
+    "stop": "Lý do, ghi rõ cho công dân",
+    "deny": "Lý do, ghi rõ cho công dân",
+}
+"""Acts that a citizen must be told more of, and what."""
 
 
 def create_app(settings: TthcModelSettings) -> Starlette:
     """The application; raises ConfigError without its user file, OSError if the folder is in use."""
     credentials = secret(settings.user_file, "the user of the TTHC model")
-    model = Model(TthcStore(settings.state, settings.agency, settings.answer_seconds))
+    model = Model(settings, credentials)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         model.close()
 
+    wire = Middleware(FaultyWire, faults=model.faults)
     guard = Middleware(BasicAuthentication, credentials=credentials)
-    return Starlette(routes=model.routes(), middleware=[guard], lifespan=lifespan)
+    return Starlette(routes=model.routes(), middleware=[wire, guard], lifespan=lifespan)
 
 
 def serve(settings: TthcModelSettings) -> None:
@@ -89,7 +108,7 @@ def serve(settings: TthcModelSettings) -> None:
 
 
 class BasicAuthentication:
-    """One user for everything; changes only from our own pages or from programs."""
+    """One user for everything but the national flow, which has tokens; changes only from our own pages or programs."""
 
     def __init__(self, app: ASGIApp, credentials: str) -> None:
         self._app = app
@@ -97,7 +116,7 @@ class BasicAuthentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through what is authorised, with headers that keep pages to themselves."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"].startswith(tthc_national.BASE + "/"):
             return await self._app(scope, receive, send)
         request = Request(scope)
         if not self._authorised(request):
@@ -120,11 +139,16 @@ class BasicAuthentication:
 class Model:
     """Requests of connectors and officers over one store."""
 
-    def __init__(self, held: TthcStore) -> None:
-        self._store = held
+    def __init__(self, settings: TthcModelSettings, credentials: str) -> None:
+        self._settings = settings
+        self._store = TthcStore(settings.state, settings.agency, settings.answer_seconds)
+        unique = settings.refuses_duplicates
+        self._national = tthc_national.NationalApi(self._store, credentials, self._offered, unique=unique)
+        self.faults = Faults()
         self._pages = Jinja2Templates(Path(__file__).parent / "templates")
         self._pages.env.filters |= {"shown": _shown, "size": _size}
-        self._pages.env.globals |= {"STATUS": STATUS_TEXT, "ACTION": ACTION_TEXT, "GRADE": GRADE_TEXT}
+        words = {"STATUS": STATUS_TEXT, "ACTION": ACTION_TEXT, "GRADE": GRADE_TEXT, "WAY": WAY_TEXT}
+        self._pages.env.globals |= words | {"FAULT": FAULT_TEXT}
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -132,7 +156,8 @@ class Model:
 
     def routes(self) -> list[Route]:
         """API and pages."""
-        api, page = "/o/rest/v2/dossiers", "/ho-so/{id}"
+        base, page = "/o/rest/v2", "/ho-so/{id}"
+        api = f"{base}/dossiers"
         return [
             Route(api, self.listing, methods=["GET"]),
             Route(api, self.create, methods=["POST"]),
@@ -141,6 +166,15 @@ class Model:
             Route(f"{api}/{{id}}/files", self.upload, methods=["POST"]),
             Route(f"{api}/{{id}}/files/{{uid}}", self.file, methods=["GET"]),
             Route(f"{api}/{{id}}/submit", self.submit, methods=["POST"]),
+            Route(f"{base}/serviceinfos", self.services, methods=["GET"]),
+            Route(f"{base}/serviceconfigs", self.service_configs, methods=["GET"]),
+            Route(f"{base}/dossiertemplates/{{no}}/parts", self.template_parts, methods=["GET"]),
+            Route(f"{base}/applicant/{{id}}/fileDone/search", self.reusable, methods=["GET"]),
+            *self._national.routes(),
+            Route("/api/faults", self.fault_api, methods=["GET", "POST", "DELETE"]),
+            Route("/su-co", self.fault_page, methods=["GET"]),
+            Route("/su-co", self.add_fault, methods=["POST"]),
+            Route("/su-co/xoa", self.clear_faults, methods=["POST"]),
             Route("/", self.overview, methods=["GET"]),
             Route(page, self.dossier, methods=["GET"]),
             Route(f"{page}/tep/{{uid}}", self.file, methods=["GET"]),
@@ -200,6 +234,95 @@ class Model:
         """The draft is complete."""
         return JSONResponse(_detail(await _stored(self._store.submit, request.path_params["id"])))
 
+    # --- catalogue and re-use ---
+
+    def _offered(self) -> Catalogue | None:
+        path = self._settings.catalogue
+        return catalogue.load(path) if path.is_file() else None
+
+    async def _procedures(self) -> list[tuple[Group, Procedure]]:
+        offered = await run_in_threadpool(self._offered)
+        return [(group, p) for group in (offered.groups if offered else ()) for p in group.procedures]
+
+    async def services(self, _: Request) -> Response:
+        """`ServiceInfo`, as far as a kiosk needs it."""
+        found = [
+            {
+                "serviceCode": p.code,
+                "serviceName": p.name.vi,
+                "domainCode": group.id,
+                "domainName": group.name.vi,
+                "durationText": p.duration.vi,
+                "feeText": p.fee.vi,
+                "active": True,
+            }
+            for group, p in await self._procedures()
+        ]
+        return JSONResponse({"total": len(found), "data": found})
+
+    async def service_configs(self, _: Request) -> Response:
+        """Who receives a service, by which template."""
+        found = [
+            {"serviceCode": p.code, "govAgencyName": p.receiving_unit, "dossierTemplateNo": p.code}
+            for _, p in await self._procedures()
+        ]
+        return JSONResponse({"total": len(found), "data": found})
+
+    async def template_parts(self, request: Request) -> Response:
+        """What a dossier consists of; type 1 is handed in."""
+        procedures = {p.code: p for _, p in await self._procedures()}
+        found = procedures.get(request.path_params["no"])
+        parts = [
+            {"partNo": c.code, "partName": c.name.vi, "partTip": c.hint.vi, "partType": 1, "required": c.required}
+            for c in (found.components if found else ())
+        ]
+        return JSONResponse({"total": len(parts), "data": parts})
+
+    async def reusable(self, request: Request) -> Response:
+        """Papers of an applicant's accepted dossiers."""
+        found = [
+            {
+                "fileTemplateNo": file["dossierPartNo"],
+                "referenceUid": file["referenceUid"],
+                "displayName": file["name"],
+                "deliverableCode": dossier["dossierNo"],
+                "govAgencyName": dossier["input"]["govAgencyCode"],
+            }
+            for dossier, file in await run_in_threadpool(self._store.reusable, request.path_params["id"])
+        ]
+        return JSONResponse({"total": len(found), "data": found})
+
+    # --- faults ---
+
+    async def fault_api(self, request: Request) -> Response:
+        """See, add, clear."""
+        if request.method == "DELETE":
+            self.faults.clear()
+        if request.method == "POST":
+            try:
+                self.faults.add(order(json.loads(await serving.body(request, 4096))))
+            except ValueError as error:
+                raise HTTPException(400, str(error)) from None
+        return JSONResponse({"faults": self.faults.waiting()})
+
+    async def fault_page(self, request: Request) -> Response:
+        """What waits, and a form for more."""
+        return self._page(request, "tthc_faults.html", waiting=self.faults.waiting())
+
+    async def add_fault(self, request: Request) -> Response:
+        """From the form."""
+        async with request.form(max_files=0, max_fields=10) as form:
+            try:
+                self.faults.add(order(dict(form)))
+            except ValueError:
+                raise HTTPException(400, "Loại sự cố, số lần hoặc số giây không hợp lệ.") from None
+        return RedirectResponse("/su-co", 303)
+
+    async def clear_faults(self, _: Request) -> Response:
+        """None any more."""
+        self.faults.clear()
+        return RedirectResponse("/su-co", 303)
+
     # --- pages ---
 
     async def overview(self, request: Request) -> Response:
@@ -221,7 +344,7 @@ class Model:
         async with request.form(max_files=0, max_fields=5) as form:
             note = str(form.get("note", "")).strip()[:1000]
         if action in NOTE_NEEDED and not note:
-            raise HTTPException(400, "Cần ghi rõ lý do.")
+            raise HTTPException(400, f"Cần ghi rõ: {NOTE_NEEDED[action]}")
         dossier = await _stored(self._store.move, request.path_params["id"], action, note)
         return RedirectResponse(f"/ho-so/{dossier['dossierId']}", 303)
 
@@ -263,6 +386,8 @@ def _detail(dossier: Raw) -> Raw:
         "receiveDate": _opencps_time(dossier.get("received_at")),
         "dueDate": _opencps_time(dossier.get("due_at")),
         "lastActionNote": log[-1]["note"] if log else "",
+        "govAgencyName": given.get("govAgencyCode", ""),
+        "paymentFee": f"{dossier['fee']:,} đồng".replace(",", ".") if "fee" in dossier else "",
         **{name: given.get(name, "") for name in ("serviceCode", "serviceName", "govAgencyCode")},
         **{name: given.get(name, "") for name in ("applicantName", "applicantIdNo", "address", "contactTelNo")},
     }
@@ -275,14 +400,21 @@ def _view(dossier: Raw) -> Raw:
     except ValueError:
         meta = {}
     names = {c.get("code"): c.get("name") for c in meta.get("components", [])}
-    return dossier | {
-        "detail": _detail(dossier),
-        "meta": meta,
-        "portal_code": PORTAL_CODES.get(dossier["dossierStatus"]),
-        "papers": [f | {"part": names.get(f["dossierPartNo"])} for f in dossier["files"] if f["name"].endswith(".pdf")],
-        "evidence": [f for f in dossier["files"] if not f["name"].endswith(".pdf")],
-        "paper_only": [c for c in meta.get("components", []) if c.get("paper_only")],
-    }
+    return (
+        {"way": "opencps"}
+        | dossier
+        | {
+            "detail": _detail(dossier),
+            "meta": meta,
+            "portal_code": PORTAL_CODES.get(dossier["dossierStatus"]),
+            "papers": [
+                f | {"part": names.get(f["dossierPartNo"])} for f in dossier["files"] if f["name"].endswith(".pdf")
+            ],
+            "evidence": [f for f in dossier["files"] if not f["name"].endswith(".pdf")],
+            "reused": [c for c in meta.get("components", []) if c.get("reused")],
+            "paper_only": [c for c in meta.get("components", []) if c.get("paper_only")],
+        }
+    )
 
 
 def _opencps_time(iso: str | None) -> str:

@@ -2,6 +2,8 @@
 
     <state>/dossiers/<dossierId>.json
     <state>/files/<dossierId>/<referenceUid>
+    <state>/uploads/<IdTepTin>                  national flow: files that no dossier names yet
+    <state>/codes.json                          the last number minted, by prefix
 
 It is the province's system, so it holds personal data; numbers, dates and statuses are minted here and nowhere else.
 """
@@ -10,6 +12,7 @@ import io
 import json
 import os
 import re
+import secrets
 import threading
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -28,8 +31,11 @@ _UID = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 MOVES: Mapping[str, tuple[frozenset[str], str]] = {
     "receive": (frozenset({"receiving"}), "new"),
-    "process": (frozenset({"new", "waiting"}), "processing"),
+    "process": (frozenset({"new", "waiting", "paying"}), "processing"),
     "supplement": (frozenset({"new", "processing"}), "waiting"),
+    "ask_payment": (frozenset({"new", "processing"}), "paying"),
+    "withdraw": (frozenset({"receiving", "new", "processing", "waiting", "paying"}), "cancelled"),
+    "stop": (frozenset({"new", "processing", "waiting", "paying"}), "unresolved"),
     "deny": (frozenset({"receiving", "new"}), "denied"),
     "finish": (frozenset({"new", "processing"}), "releasing"),
     "hand_over": (frozenset({"releasing"}), "done"),
@@ -57,10 +63,12 @@ class TthcStore:
         self._agency = agency
         self._answer_after = timedelta(seconds=answer_seconds)
         self._lock = threading.RLock()
-        for name in ("dossiers", "files"):
+        for name in ("dossiers", "files", "uploads"):
             (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         self._held = store.hold(folder / "tthc-model.lock")
         paths = (folder / "dossiers").glob("*.json")
+        self._codes_path = folder / "codes.json"
+        self._codes: dict[str, int] = json.loads(self._codes_path.read_text()) if self._codes_path.exists() else {}
         self._dossiers: dict[int, Raw] = {int(p.stem): json.loads(p.read_text("utf-8")) for p in paths}
 
     def close(self) -> None:
@@ -91,8 +99,7 @@ class TthcStore:
             try:
                 dossier = self._get(uid)
             except Unknown:
-                number = max(self._dossiers, default=0) + 1
-                dossier = {"dossierId": number, "dossierNo": "", "dossierStatus": "", "files": [], "log": []}
+                dossier = self._blank("opencps", "")
             return self._keep(dossier | {"referenceUid": uid, "input": dict(fields)})
 
     def add_file(self, key: str, fields: Mapping[str, str], content: bytes) -> Raw:
@@ -109,16 +116,53 @@ class TthcStore:
             path = self.file_path(dossier, uid)
             path.parent.mkdir(exist_ok=True, mode=0o700)
             store.replace_durably(path, content)
-            file = {
-                "referenceUid": uid,
-                "dossierPartNo": fields["dossierPartNo"],
-                "name": fields.get("displayName", uid),
-                "modifiedDate": stamp,
-                "bytes": len(content),
-                "pages": _pages(content),
-            }
+            file = _file(uid, fields["dossierPartNo"], fields.get("displayName", uid), stamp, content)
             self._keep(dossier | {"files": [*others, file]})
             return file
+
+    # --- national flow ---
+
+    def draw_code(self) -> str:
+        """A code that nobody else gets; it may stay unused."""
+        with self._lock:
+            return self._mint(datetime.now(UTC))
+
+    def add_upload(self, content: bytes) -> str:
+        """A file that a dossier may name by this id."""
+        identifier = secrets.token_hex(16)
+        store.replace_durably(self._folder / "uploads" / identifier, content)
+        return identifier
+
+    def upload(self, identifier: str) -> bytes:
+        """An uploaded file; raises Invalid."""
+        try:
+            return (self._folder / "uploads" / identifier).read_bytes() if _UID.fullmatch(identifier) else b""
+        except FileNotFoundError:
+            raise Invalid("IdGiayTo") from None
+
+    def file_national(self, code: str, fields: Raw, papers: list[tuple[str, str, str]], *, unique: bool) -> Raw:
+        """A dossier under its code, submitted at once; papers are (upload id, part, name).
+
+        Raises Invalid, and Conflict if the code is taken and `unique`.
+        """
+        with self._lock:
+            if unique and any(dossier["dossierNo"] == code for dossier in self._dossiers.values()):
+                raise Conflict(code)
+            dossier, files = self._blank("national", code), []
+            for identifier, part, name in papers:
+                content = self.upload(identifier)
+                path = self.file_path(dossier, identifier)
+                path.parent.mkdir(exist_ok=True, mode=0o700)
+                store.replace_durably(path, content)
+                files.append(_file(identifier, part, name, 0, content))
+            now = datetime.now(UTC)
+            filed = dossier | {"referenceUid": fields["referenceUid"], "input": fields, "files": files}
+            return self._keep(_moved(filed | {"submitted_at": utc_iso(now)}, "receiving", "submit", "", now))
+
+    def reusable(self, owner_id: str) -> list[tuple[Raw, Raw]]:
+        """Papers of the owner's accepted dossiers, newest first: (dossier, file)."""
+        accepted = [d for d in self.all() if d.get("received_at") and d["input"]["applicantIdNo"] == owner_id]
+        return [(dossier, file) for dossier in accepted for file in dossier["files"] if file["name"].endswith(".pdf")]
 
     def file_path(self, dossier: Raw, uid: str) -> Path:
         """Where a file of a dossier lies."""
@@ -134,7 +178,10 @@ class TthcStore:
             return self._keep(_moved(dossier | {"submitted_at": utc_iso(now)}, "receiving", "submit", "", now))
 
     def move(self, key: str, action: str, note: str) -> Raw:
-        """An officer's act out of MOVES; raises Unknown, Conflict."""
+        """An officer's act out of MOVES; the note of `ask_payment` is the fee (đồng).
+
+        Raises Unknown, Conflict, Invalid.
+        """
         with self._lock:
             dossier = self._get(key)
             allowed, status = MOVES[action]
@@ -143,6 +190,8 @@ class TthcStore:
             now = datetime.now(UTC)
             if action == "receive":
                 return self._accept(dossier, now, note)
+            if action == "ask_payment":
+                dossier = dossier | {"fee": _dong(note)}
             return self._keep(_moved(dossier, status, action, note, now))
 
     def _accept_due(self) -> None:
@@ -154,14 +203,25 @@ class TthcStore:
                     self._accept(dossier, moment, "")
 
     def _accept(self, dossier: Raw, moment: datetime, note: str) -> Raw:
-        prefix = f"{self._agency}-{moment.astimezone(HANOI):%y%m%d}-"
-        minted = [int(d["dossierNo"][-4:]) for d in self._dossiers.values() if d["dossierNo"].startswith(prefix)]
         accepted = dossier | {
-            "dossierNo": f"{prefix}{max(minted, default=0) + 1:04}",
+            "dossierNo": dossier["dossierNo"] or self._mint(moment),
             "received_at": utc_iso(moment),
             "due_at": utc_iso(due(moment)),
         }
         return self._keep(_moved(accepted, "new", "receive", note, moment))
+
+    def _mint(self, moment: datetime) -> str:
+        prefix = f"{self._agency}-{moment.astimezone(HANOI):%y%m%d}-"
+        numbers = [d["dossierNo"] for d in self._dossiers.values()]
+        used = [int(number[-4:]) for number in numbers if number.startswith(prefix)]
+        self._codes = {prefix: max([*used, self._codes.get(prefix, 0)]) + 1}
+        store.replace_durably(self._codes_path, json.dumps(self._codes).encode())
+        return f"{prefix}{self._codes[prefix]:04}"
+
+    def _blank(self, way: str, code: str) -> Raw:
+        """A new dossier that came by `way` (opencps, national)."""
+        number = max(self._dossiers, default=0) + 1
+        return {"dossierId": number, "way": way, "dossierNo": code, "dossierStatus": "", "files": [], "log": []}
 
     def _get(self, key: str) -> Raw:
         for dossier in self._dossiers.values():
@@ -174,6 +234,25 @@ class TthcStore:
         store.replace_durably(self._folder / "dossiers" / f"{dossier['dossierId']}.json", text)
         self._dossiers[dossier["dossierId"]] = dossier
         return dossier
+
+
+def _dong(text: str) -> int:
+    """«15.000» or «15000 đồng»."""
+    digits = text.removesuffix("đồng").strip().replace(".", "")
+    if not re.fullmatch(r"[0-9]{1,12}", digits):
+        raise Invalid("số tiền")
+    return int(digits)
+
+
+def _file(uid: str, part: str, name: str, modified: int, content: bytes) -> Raw:
+    return {
+        "referenceUid": uid,
+        "dossierPartNo": part,
+        "name": name,
+        "modifiedDate": modified,
+        "bytes": len(content),
+        "pages": _pages(content),
+    }
 
 
 def _moved(dossier: Raw, status: str, action: str, note: str, moment: datetime) -> Raw:

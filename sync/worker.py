@@ -1,7 +1,8 @@
 """The connector worker of the receiver: opens envelopes, hands dossiers to the TTHC system, waits for its answer.
 
 A thread over the registry's states; every step may be repeated, so it may be killed anywhere. One bad item never stops
-the others: it is quarantined with all its bytes.
+the others: it is quarantined with all its bytes, or held for a person if nobody can tell whether it was filed. Logs
+name class and place of what went wrong, never a value: exceptions may quote a citizen's data.
 """
 
 import hashlib
@@ -15,7 +16,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from sync.connectors.opencps import OpenCps, Refused, Unreachable, answered
+from sync import store
+from sync.answers import answered
+from sync.connectors.contract import Refused, Unclear, Unreachable
+from sync.connectors.desk import Desk, Held
 from sync.envelope import EnvelopeError, Opened, open_envelope, read_manifest
 from sync.registry import Registry, State, Submission
 
@@ -23,6 +27,8 @@ log = logging.getLogger(__name__)
 
 PAUSE = 0.3
 LONGEST_WAIT = 60.0
+MOST_STUMBLES = 3
+"""Dossiers in one round that the TTHC system may stumble over before it counts as away."""
 
 
 class OwnerHash:
@@ -37,28 +43,57 @@ class OwnerHash:
         return hmac.digest(self._key, f"{reference_uid}\n{personal_id}".encode(), hashlib.sha256)
 
 
-class Worker:
-    """Runs in a thread of its own between `start` and `stop`."""
+class Pauses:
+    """When each item may be tried again: pauses grow by `factor` up to the longest."""
 
-    def __init__(self, registry: Registry, tthc: OpenCps, key: X25519PrivateKey) -> None:
+    def __init__(self, factor: float) -> None:
+        self._factor = factor
+        self._next: dict[str, tuple[float, float]] = {}
+
+    def due(self, name: str) -> bool:
+        """Whether it is time; from then on it pauses."""
+        due, pause = self._next.get(name, (0.0, PAUSE))
+        if time.monotonic() < due:
+            return False
+        self._next[name] = (time.monotonic() + pause, min(pause * self._factor, LONGEST_WAIT))
+        return True
+
+    def over(self, name: str) -> None:
+        """It needs no pauses any more."""
+        self._next.pop(name, None)
+
+
+class Worker:
+    """Runs in threads of its own between `start` and `stop`."""
+
+    def __init__(
+        self, registry: Registry, tthc: Desk, key: X25519PrivateKey, catalogue_seconds: float = LONGEST_WAIT * 60
+    ) -> None:
         self._registry = registry
         self._tthc = tthc
         self._key = key
         self._owner_hash = OwnerHash(key)
-        self._polls: dict[str, tuple[float, float]] = {}
+        self._tries = Pauses(2)
+        self._polls = Pauses(1.3)
+        self._catalogue_seconds = catalogue_seconds
         self._stop = threading.Event()
         self._news = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="connector", daemon=True)
+        self._threads = (
+            threading.Thread(target=self._run, name="connector", daemon=True),
+            threading.Thread(target=self._keep_catalogue, name="catalogue", daemon=True),
+        )
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """End after the step at work, or leave it (it may be repeated) after a few seconds."""
         self._stop.set()
         self._news.set()
-        self._thread.join(5)
+        for thread in self._threads:
+            thread.join(5)
 
     def wake(self) -> None:
         """Something was committed: do not sleep on it."""
@@ -75,21 +110,61 @@ class Worker:
                     log.warning("TTHC system not reached: %s", problem)
                 wait = random.uniform(PAUSE, min(LONGEST_WAIT, PAUSE * 2 ** (failures + 1)))  # noqa: S311
                 failures = min(failures + 1, 20)
-            except Exception:
-                log.exception("connector: a defect; it goes on")
+            except Exception as defect:  # noqa: BLE001  # one round fails, the worker goes on
+                log.error("connector: a defect; it goes on: %s", place(defect))
                 wait = LONGEST_WAIT
             self._news.wait(wait)
             self._news.clear()
 
     def _round(self) -> None:
-        for item in self._registry.in_state(State.COMMITTED):
+        """Everything that is due, once. Raises Unreachable if the TTHC system is away, not if it stumbles at one."""
+        stumbles = 0
+        for state, step in ((State.COMMITTED, self._take), (State.FILED, self._ask)):
+            for item in self._waiting(state):
+                try:
+                    step(item)
+                except Unclear as problem:
+                    log.warning("submission %s: %s; it is tried again", item.submission, problem)
+                    stumbles += 1
+                    if stumbles == MOST_STUMBLES:
+                        raise
+
+    def _keep_catalogue(self) -> None:
+        """On a thread of its own: a catalogue is thousands of questions, and no dossier is to wait for them."""
+        while not self._stop.is_set():
             try:
-                self._file(item)
-            except (EnvelopeError, Refused) as bad:
-                log.error("submission %s quarantined: %s", item.submission, bad)
-                self._registry.record(item, state=State.QUARANTINED, problem=str(bad))
-        for item in self._registry.in_state(State.FILED):
-            self._ask(item)
+                self._tthc.refresh_catalogue()
+            except Exception as defect:  # noqa: BLE001  # the last good one stays
+                log.error("catalogue: a defect; it is tried again: %s", place(defect))
+            self._stop.wait(self._catalogue_seconds)
+
+    def _waiting(self, state: State) -> list[Submission]:
+        held = {filing.reference_uid for filing in self._tthc.held()}
+        return [item for item in self._registry.in_state(state) if item.reference_uid not in held]
+
+    def _take(self, item: Submission) -> None:
+        if not self._tries.due(item.submission):
+            return
+        try:
+            self._file(item)
+        except Held as held:
+            log.error("submission %s held for a person: %s", item.submission, held)
+        except (EnvelopeError, Refused) as bad:
+            self._quarantine(item, str(bad))
+        except Unreachable as problem:
+            if not isinstance(problem, Unclear):
+                self._tries.over(item.submission)  # the road was closed; this item is not to wait for it
+            raise
+        except (OSError, store.DatabaseError):
+            raise  # our own disk: no fault of this dossier
+        except Exception as defect:  # noqa: BLE001  # met in one dossier: the rest goes on
+            self._quarantine(item, f"a defect: {place(defect)}")
+        else:
+            self._tries.over(item.submission)
+
+    def _quarantine(self, item: Submission, problem: str) -> None:
+        log.error("submission %s quarantined: %s", item.submission, problem)
+        self._registry.record(item, state=State.QUARANTINED, problem=problem)
 
     def _file(self, item: Submission) -> None:
         manifest = read_manifest(item.manifest, None)
@@ -111,11 +186,22 @@ class Worker:
         self._registry.record(item, reference_uid=uid, owner_hash=owner_hash, **names)
 
     def _ask(self, item: Submission) -> None:
-        due, pause = self._polls.get(item.submission, (0.0, PAUSE))
-        if time.monotonic() < due:
+        if not self._polls.due(item.submission):
             return
-        self._polls[item.submission] = (time.monotonic() + pause, min(pause * 1.3, LONGEST_WAIT))
-        state = self._tthc.state(item.reference_uid, item.provisional_ref, item.procedure)
+        try:
+            state = self._tthc.state(item.reference_uid, item.provisional_ref, item.procedure)
+        except Refused as problem:
+            log.error("submission %s: its status is refused: %s", item.submission, problem)
+            return
         if state is not None and answered(state):
             self._registry.answered(item, state)
-            self._polls.pop(item.submission)
+            self._polls.over(item.submission)
+
+
+def place(defect: BaseException) -> str:
+    """Class and innermost place of a defect: all that a log may say of it."""
+    trace = defect.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "?"
+    return f"{type(defect).__name__} at {where}"

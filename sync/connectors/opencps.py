@@ -1,7 +1,8 @@
 """OpenCPS v2 (domain reference §9): one dossier per reference_uid, each file once, submitted once, whatever happens.
 
 It looks before it sends: a POST with a known referenceUid would update the dossier and stamp its dates anew. A file's
-referenceUid and modifiedDate are fixed by the dossier, so a second upload is a conflict, which means «already there».
+referenceUid and modifiedDate are fixed by the dossier, so a second upload is a conflict, which means «already there» –
+if a look confirms it. The handle of a dossier is its referenceUid.
 """
 
 import json
@@ -16,8 +17,10 @@ from kiosk.citizen import mask_name
 from kiosk.clock import HANOI, from_iso
 from kiosk.dossier import DossierState
 from sync.answers import RECEIVED
+from sync.connectors.contract import Reusable, Unclear, Wish, complete_payload, parts_of, understood
+from sync.connectors.exchange import Site, json_object
 from sync.envelope import Opened
-from sync.web import NoAnswer, Reply, fetch, new_session
+from sync.web import Reply
 
 TIME_FORMAT = "%d/%m/%Y %H:%M:%S"
 """How OpenCPS writes times, in Vietnam's zone."""
@@ -38,54 +41,62 @@ PORTAL_CODES = {
 }
 UNKNOWN_STATUS = -1
 _ONE_STOP = "3"  # originality of a dossier filed at a one-stop unit (DossierTerm)
-_FINAL_WITHOUT_CODE = frozenset({3, 7, 8})
-
-
-class Unreachable(Exception):
-    """The TTHC system does not serve now: wait and try again."""
-
-
-class Refused(Exception):
-    """The TTHC system refuses this dossier for good: a human must look."""
+_CONFLICT = frozenset({409})
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCps:
-    """A TTHC system at `url` (…/o/rest/v2) for this user. Usable from any thread."""
+    """A TTHC system at `url` (…/o/rest/v2) for this user."""
 
     url: str
     user: str
     password: str
     timeout: float = 30.0
+    repeatable: bool = True
 
-    def file(self, opened: Opened) -> None:
-        """Have the dossier there, whole and submitted. Raises Unreachable or Refused."""
-        try:
-            uid, form, moment = opened.payload["reference_uid"], _form(opened.payload), _epoch(opened.payload)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Refused(f"the payload lacks a field: {type(error).__name__}") from None
-        dossier = self._find(uid)
-        if dossier is None:
-            dossier = self._json("POST", "/dossiers", data=form)
-        if dossier.get("submitDate"):
-            return
-        path = f"/dossiers/{quote(uid, safe='')}"
-        there = {file.get("referenceUid") for file in self._json("GET", f"{path}/files").get("data", [])}
-        parts = _parts(opened.payload)
-        for name, content in opened.files.items():
-            if file_uid(uid, name) not in there:
-                fields = {"referenceUid": file_uid(uid, name), "modifiedDate": moment, "displayName": name}
-                fields["dossierPartNo"] = parts.get(name, "IDENTITY")
-                self._json("POST", f"{path}/files", data=fields, files={"file": (name, content)}, conflict_is_fine=True)
-        self._json("POST", f"{path}/submit", conflict_is_fine=True)
+    def create(self, dossier: Opened) -> str:
+        """A draft, unless it is there."""
+        with complete_payload():
+            uid, form = str(dossier.payload["reference_uid"]), _form(dossier.payload)
+        if self._find("create", uid) is None:
+            self._send("create", "/dossiers", uid, data=form)
+        return uid
 
-    def state(self, reference_uid: str, provisional_ref: str, procedure: str) -> DossierState | None:
-        """What the system says now, owner masked; None if it does not know the dossier. Raises Unreachable, Refused."""
-        raw = self._find(reference_uid)
+    def upload(self, handle: str, dossier: Opened, name: str) -> str:
+        """One file into the draft, unless it is there."""
+        uid = file_uid(handle, name)
+        with complete_payload():
+            part = parts_of(dossier.payload).get(name, "IDENTITY")
+            fields = {"referenceUid": uid, "modifiedDate": _epoch(dossier.payload), "displayName": name}
+        path = f"/dossiers/{quote(handle, safe='')}/files"
+        given = {"data": fields | {"dossierPartNo": part}, "files": {"file": (name, dossier.files[name])}}
+        if not self._send("upload", path, uid, **given):
+            raw = json_object("upload", self._call("upload", "GET", path))
+            with understood("upload"):
+                there = {file["referenceUid"] for file in raw["data"]}
+            if uid not in there:
+                raise Unclear("upload: a conflict, but the file is not there")
+        return uid
+
+    def submit(self, handle: str, dossier: Opened, uploads: Mapping[str, str]) -> None:  # noqa: ARG002
+        """The draft becomes a dossier, unless it is one."""
+        sent = self._send("submit", f"/dossiers/{quote(handle, safe='')}/submit", handle)
+        if not sent and not self.find(handle, handle):
+            raise Unclear("submit: a conflict, but it is still a draft")
+
+    def find(self, handle: str, reference_uid: str) -> bool:  # noqa: ARG002
+        """Whether the draft was submitted."""
+        raw = self._find("find", handle)
+        with understood("find"):
+            return raw is not None and bool(raw["submitDate"])
+
+    def status(self, handle: str, provisional_ref: str, procedure: str) -> DossierState | None:
+        """What the system says now, owner masked; None if it does not know the dossier."""
+        raw = self._find("status", handle)
         if raw is None:
             return None
-        try:
-            code, status = raw.get("dossierNo") or None, PORTAL_CODES.get(raw["dossierStatus"], UNKNOWN_STATUS)
+        with understood("status"):
+            code, status = raw["dossierNo"] or None, PORTAL_CODES.get(raw["dossierStatus"], UNKNOWN_STATUS)
             return DossierState(
                 provisional_ref=provisional_ref,
                 dossier_code=code,
@@ -96,54 +107,79 @@ class OpenCps:
                 received_at=_moment(raw.get("receiveDate")),
                 due_at=_moment(raw.get("dueDate")),
                 note=raw.get("lastActionNote") or "",
+                fee=str(raw.get("paymentFee") or ""),
+                collect_at=raw.get("govAgencyName") or "",
                 received=code is not None and status in RECEIVED,
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Unreachable(f"the answer is not understood: {type(error).__name__}") from None
 
-    def _find(self, reference_uid: str) -> dict[str, Any] | None:
-        reply = self._call("GET", f"/dossiers/{quote(reference_uid, safe='')}")
-        return None if reply.status == 404 else _object(reply)
+    def catalogue(self) -> list[dict[str, Any]]:
+        """Active services with their receiving units and template parts."""
+        units = {}
+        for raw in self._data("catalogue", "/serviceconfigs"):
+            with understood("catalogue"):
+                units[raw["serviceCode"]] = (raw["govAgencyName"], raw["dossierTemplateNo"])
+        groups: dict[str, dict[str, Any]] = {}
+        for raw in self._data("catalogue", "/serviceinfos"):
+            with understood("catalogue"):
+                code = raw["serviceCode"]
+                if not raw["active"] or code not in units:
+                    continue
+                group = {"id": raw["domainCode"], "vi": raw["domainName"], "procedure": []}
+                unit, template = units[code]
+            parts = self._data("catalogue", f"/dossiertemplates/{quote(template, safe='')}/parts")
+            with understood("catalogue"):
+                procedure = _procedure(raw, unit, parts)
+            groups.setdefault(group["id"], group)["procedure"].append(procedure)
+        return list(groups.values())
 
-    def _json(self, method: str, path: str, *, conflict_is_fine: bool = False, **request: Any) -> dict[str, Any]:
-        reply = self._call(method, path, **request)
-        if reply.status == 409 and conflict_is_fine:
-            return {}
-        return _object(reply)
+    def reusable_results(self, wish: Wish) -> list[Reusable]:
+        """Files of the applicant's finished dossiers."""
+        path = f"/applicant/{quote(wish.owner_id, safe='')}/fileDone/search"
+        found = self._data("re-use", path)
+        with understood("re-use"):
+            every = [
+                Reusable(
+                    raw["fileTemplateNo"],
+                    raw["referenceUid"],
+                    raw["displayName"],
+                    raw["deliverableCode"],
+                    raw["govAgencyName"],
+                )
+                for raw in found
+            ]
+        return [one for one in every if one.component in wish.components]
 
-    def _call(self, method: str, path: str, **request: Any) -> Reply:
-        with new_session() as session:
-            session.auth = (self.user, self.password)
-            session.headers["Accept"] = "application/json"
-            try:
-                reply = fetch(session, method, self.url.rstrip("/") + path, self.timeout, **request)
-            except NoAnswer as error:
-                raise Unreachable(str(error)) from None
-        if reply.status in (401, 403, 408, 425, 429) or reply.status >= 500 or 300 <= reply.status < 400:
-            raise Unreachable(f"HTTP {reply.status}")
-        return reply
+    def _find(self, step: str, uid: str) -> dict[str, Any] | None:
+        reply = self._call(step, "GET", f"/dossiers/{quote(uid, safe='')}")
+        if reply.status == 404:
+            return None
+        raw = json_object(step, reply)
+        if uid not in (raw.get("referenceUid"), raw.get("dossierNo")):
+            raise Unclear(f"{step}: the answer is not understood: another dossier or none")
+        return raw
 
+    def _send(self, step: str, path: str, uid: str, **request: Any) -> bool:
+        """Whether it was taken; False: a conflict."""
+        allowed: frozenset[int] = frozenset() if step == "create" else _CONFLICT
+        reply = self._call(step, "POST", path, allowed=allowed, **request)
+        if reply.status in _CONFLICT:
+            return False
+        if json_object(step, reply).get("referenceUid") != uid:
+            raise Unclear(f"{step}: the answer is not understood: another referenceUid or none")
+        return True
 
-def answered(state: DossierState) -> bool:
-    """Whether an office has decided on intake: a code was minted, or the dossier refused or ended without one."""
-    return state.dossier_code is not None or state.status in _FINAL_WITHOUT_CODE
+    def _data(self, step: str, path: str) -> list[dict[str, Any]]:
+        raw = json_object(step, self._call(step, "GET", path))
+        with understood(step):
+            return list(raw["data"])
+
+    def _call(self, step: str, method: str, path: str, **request: Any) -> Reply:
+        return Site(self.url, self.timeout).call(step, method, path, auth=(self.user, self.password), **request)
 
 
 def file_uid(reference_uid: str, name: str) -> str:
     """The fixed referenceUid of a dossier's file."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"motcua:{reference_uid}/{name}"))
-
-
-def _object(reply: Reply) -> dict[str, Any]:
-    if reply.status >= 400:
-        raise Refused(f"HTTP {reply.status}")
-    try:
-        raw = json.loads(reply.body or b"{}")
-    except ValueError:
-        raw = None
-    if not isinstance(raw, dict):
-        raise Unreachable("the answer is not a JSON object")
-    return raw
 
 
 def _form(payload: Mapping[str, Any]) -> dict[str, str]:
@@ -154,7 +190,7 @@ def _form(payload: Mapping[str, Any]) -> dict[str, str]:
         {"partNo": c["code"], "fileMark": 0 if c["paper_only"] else 1, "recordCount": c["pages"]} for c in components
     ]
     extra = ("provisional_ref", "support_place", "receiving_unit", "sector", "submitted_at", "components")
-    meta = {name: payload[name] for name in extra}
+    meta = {name: payload[name] for name in extra} | {"form_version": payload.get("form_version", "")}
     meta |= {
         "answers": payload.get("answers_shown", answers),
         "owner": {name: owner[name] for name in ("birth", "sex", "identity_grade")},
@@ -179,8 +215,21 @@ def _form(payload: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _parts(payload: Mapping[str, Any]) -> dict[str, str]:
-    return {component["file"]: component["code"] for component in payload["components"] if component["file"]}
+def _procedure(raw: Mapping[str, Any], unit: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """In the form of `kiosk.catalogue`; parts of type 1 are what the citizen hands in."""
+    return {
+        "code": raw["serviceCode"],
+        "vi": raw["serviceName"],
+        "receiving_unit": unit,
+        "duration": {"vi": raw["durationText"]},
+        "fee": {"vi": raw["feeText"]},
+        "component": [
+            {"code": part["partNo"], "vi": part["partName"], "required": bool(part["required"])}
+            | ({"hint": {"vi": part["partTip"]}} if part.get("partTip") else {})
+            for part in parts
+            if part["partType"] == 1
+        ],
+    }
 
 
 def _epoch(payload: Mapping[str, Any]) -> str:

@@ -135,3 +135,54 @@ def test_an_officer_sees_the_dossier_escaped_and_moves_it_on(province, tthc):
 def test_the_due_date_counts_working_days(received, expected):
     moment = datetime.strptime(received, "%Y-%m-%d %H:%M").replace(tzinfo=HANOI).astimezone(UTC)
     assert due(moment).isoformat() == f"{expected}T17:00:00+07:00"
+
+
+@pytest.mark.parametrize(
+    "order",
+    [{}, {"fault": "fire"}, {"fault": "slow", "count": 0}, {"fault": "slow", "seconds": 1e9}, [], "slow"],
+)
+def test_a_fault_that_is_none_is_refused(province, tthc, order):
+    base = f"http://127.0.0.1:{province.ports['tthc-model']}"
+    user = tuple(province.settings.tthc_model.user_file.read_text().strip().split(":"))
+    assert requests.post(f"{base}/api/faults", json=order, auth=user, timeout=5).status_code == 400
+    assert requests.get(f"{base}/api/faults", auth=user, timeout=5).json() == {"faults": []}
+
+
+def test_faults_meet_the_next_requests_in_their_order_and_the_page_shows_what_waits(province, tthc):
+    base = f"http://127.0.0.1:{province.ports['tthc-model']}"
+    session = requests.Session()
+    session.auth = tuple(province.settings.tthc_model.user_file.read_text().strip().split(":"))
+    added = session.post(f"{base}/su-co", data={"fault": "conflict", "count": "2", "only": "GET"}, timeout=5)
+    assert "Báo trùng (409), không ghi nhận" in added.text
+    session.post(f"{base}/api/faults", json={"fault": "schema_change"}, timeout=5)
+    session.post(f"{base}/api/faults", json={"fault": "token_expiry"}, timeout=5)
+    created = tthc(method="POST", data=FIELDS)
+    assert (created.status_code, created.json()["new_referenceUid"]) == (200, "uid-1")
+    assert [tthc("/uid-1").status_code for _ in range(4)] == [409, 409, 401, 200]
+    session.post(f"{base}/api/faults", json={"fault": "slow"}, timeout=5)
+    assert "Hệ thống trả lời bình thường" in session.post(f"{base}/su-co/xoa", timeout=5).text
+    session.post(f"{base}/api/faults", json={"fault": "lost_reply"}, timeout=5)
+    with pytest.raises(requests.RequestException):
+        tthc("/uid-1/submit", method="POST")
+    assert tthc("/uid-1").json()["submitDate"]
+
+
+def test_the_national_flow_wants_its_secret_and_then_a_token(province, tthc):
+    base = f"http://127.0.0.1:{province.ports['tthc-model']}/quoc-gia/v1"
+    client, _, word = province.settings.tthc_model.user_file.read_text().strip().partition(":")
+    assert requests.post(f"{base}/GetNextValue", json={}, timeout=5).status_code == 401
+    assert requests.post(f"{base}/GetNextValue", json={}, auth=(client, word), timeout=5).status_code == 401
+    wrong = {"client_id": client, "client_secret": "wrong"}
+    assert requests.post(f"{base}/token", json=wrong, timeout=5).status_code == 401
+    token = requests.post(f"{base}/token", json=wrong | {"client_secret": word}, timeout=5).json()["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    codes = {requests.post(f"{base}/GetNextValue", json={}, headers=bearer, timeout=5).json()["data"]["MaHoSo"]}
+    province.kill("tthc-model")
+    province.start("tthc-model")
+    assert requests.post(f"{base}/GetNextValue", json={}, headers=bearer, timeout=5).status_code == 401
+    token = requests.post(f"{base}/token", json=wrong | {"client_secret": word}, timeout=5).json()["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    codes.add(requests.post(f"{base}/GetNextValue", json={}, headers=bearer, timeout=5).json()["data"]["MaHoSo"])
+    assert len(codes) == 2
+    assert requests.post(f"{base}/HoSo", json={"MaHoSo": 5}, headers=bearer, timeout=5).json()["code"] == "THIEU_TRUONG"
+    assert requests.post(f"{base}/HoSo", data=b"[", headers=bearer, timeout=5).status_code == 400

@@ -1,0 +1,393 @@
+"""Both connectors against the real model over HTTP: one dossier with identical files, or one held for a person."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kiosk import catalogue
+from sync.connectors import desk as desks
+from sync.connectors.catalogues import Catalogues
+from sync.connectors.contract import Connector, Refused, Unclear, Unreachable, Wish
+from sync.connectors.desk import Desk, Held
+from sync.connectors.ledger import Ledger, NotHeld
+from sync.connectors.national import National
+from sync.connectors.opencps import OpenCps
+from sync.envelope import Opened
+from sync.tthc_faults import Fault
+from tests.sync.province import CANARY_ID, Province, expected, free_port, make_dossier, until
+
+KINDS = ["opencps", "national"]
+STEPS = {
+    "opencps": ["GET /o/rest/v2/dossiers", "POST /o/rest/v2/dossiers", "/files", "/submit"],
+    "national": ["/token", "/GetNextValue", "/TepTin", "/HoSo", "/TraCuuHoSo"],
+}
+CASES = [(kind, fault, step) for kind in KINDS for step in STEPS[kind] for fault in Fault]
+SETTLE = 0.25
+SAMPLE = Path(__file__).parents[2] / "assets" / "catalogue" / "sample.toml"
+
+
+class Office:
+    """A model TTHC system and desks before it."""
+
+    def __init__(self, province: Province) -> None:
+        self.province = province
+        self.base = f"http://127.0.0.1:{province.ports['tthc-model']}"
+        user, _, word = province.settings.receiver.tthc_user_file.read_text().strip().partition(":")
+        self.auth = (user, word)
+
+    def connector(self, kind: str, timeout: float = 0.15, **more: bool) -> Connector:
+        if kind == "opencps":
+            return OpenCps(f"{self.base}/o/rest/v2", *self.auth, timeout)
+        return National(f"{self.base}/quoc-gia/v1", *self.auth, timeout, **more)
+
+    def desk(self, connector: Connector, settle: float = SETTLE, name: str = "filings") -> Desk:
+        folder = self.province.root / "desk"
+        return Desk(connector, Ledger(folder / f"{name}.db"), Catalogues(folder / "catalogue"), settle)
+
+    def fault(self, fault: str, only: str = "", count: int = 1, seconds: float = 0.2) -> None:
+        order = {"fault": fault, "only": only, "count": count, "seconds": seconds}
+        requests.post(f"{self.base}/api/faults", json=order, auth=self.auth, timeout=5).raise_for_status()
+
+    def heal(self) -> None:
+        requests.delete(f"{self.base}/api/faults", auth=self.auth, timeout=5).raise_for_status()
+
+    def number_of(self, uid: str) -> int:
+        return int(self.province.tthc(f"/{uid}").json()["dossierId"])
+
+    def arrived(self, *uids: str) -> dict[str, dict[str, str]]:
+        return {uid: files for uid, files in self.province.arrived().items() if uid in uids}
+
+
+@pytest.fixture(scope="module")
+def office(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """One model for all tests of this module; each files dossiers of its own."""
+    province = Province(tmp_path_factory.mktemp("province"), keys)
+    (province.root / "catalogue.toml").write_bytes(SAMPLE.read_bytes())
+    province.start("tthc-model")
+    yield Office(province)
+    province.close()
+
+
+@pytest.fixture(autouse=True)
+def healed(office: Office) -> None:
+    office.heal()
+
+
+def opened(dossier) -> Opened:
+    return Opened(dossier.payload(), dossier.files())
+
+
+def file_until_told(desk: Desk, dossier: Opened, seconds: float = 8.0) -> bool:
+    """Try as the worker does; True if it is filed, False if held for a person. Never refused."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            desk.file(dossier)
+        except Held:
+            return False
+        except Unreachable:
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.02)
+        else:
+            return True
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_dossier_arrives_whole_and_its_answer_comes_back_with_the_owner_masked(office: Office, kind: str):
+    dossier = make_dossier(pages=2)
+    desk = office.desk(office.connector(kind, 5))
+    assert desk.state(dossier.reference_uid, dossier.provisional_ref, "x") is None
+    desk.file(opened(dossier))
+    desk.file(opened(dossier))
+    assert office.arrived(dossier.reference_uid) == expected(dossier)
+
+    def state():
+        return desk.state(dossier.reference_uid, dossier.provisional_ref, "x")
+
+    until(lambda: state().received)
+    told = state()
+    assert told.dossier_code.startswith("H15.50.05-")
+    assert (told.status, told.procedure, told.owner) == (2, "Đăng ký khai sinh", "N••••• T•• C••••••")
+    assert told.submitted_at <= told.received_at < told.due_at
+    assert told.collect_at == "UBND phường Thử Nghiệm"
+
+
+def test_what_was_filed_before_there_was_a_ledger_is_still_asked_for_and_not_filed_again(
+    office: Office, tmp_path: Path
+):
+    dossier = make_dossier(evidence=200)
+    office.desk(office.connector("opencps", 5)).file(opened(dossier))
+    upgraded = Desk(office.connector("opencps", 5), Ledger(tmp_path / "new.db"), Catalogues(tmp_path / "c"), SETTLE)
+    assert upgraded.state(dossier.reference_uid, dossier.provisional_ref, "x") is not None
+    upgraded.file(opened(dossier))
+    assert office.arrived(dossier.reference_uid) == expected(dossier)
+
+
+@pytest.mark.parametrize(("kind", "fault", "step"), CASES)
+def test_whatever_fault_meets_whatever_step_there_is_one_dossier_with_identical_files(
+    office: Office, kind: str, fault: str, step: str
+):
+    dossier = make_dossier(evidence=500)
+    desk = office.desk(office.connector(kind))
+    office.fault(fault, step)
+    if step == "/TraCuuHoSo":
+        office.fault(Fault.LOST_REPLY, "/HoSo")
+    assert file_until_told(desk, opened(dossier))
+    time.sleep(0.15 if fault == Fault.SLOW else 0)  # what was slow has come by then, too
+    assert office.arrived(dossier.reference_uid) == expected(dossier)
+
+
+FAULTS = st.lists(st.tuples(st.sampled_from(list(Fault)), st.integers(1, 3)), max_size=4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(faults=FAULTS)
+def test_whatever_row_of_faults_comes_there_is_one_dossier_or_one_held_that_a_person_can_settle(
+    office: Office, kind: str, faults: list[tuple[Fault, int]]
+):
+    office.heal()
+    for fault, count in faults:
+        office.fault(fault, count=count, seconds=0.17)
+    dossier = make_dossier(evidence=200)
+    desk = office.desk(office.connector(kind))
+    if not file_until_told(desk, opened(dossier), 20):
+        office.heal()
+        time.sleep(0.2)
+        there = office.arrived(dossier.reference_uid)
+        if there:
+            desk.filed_as(dossier.reference_uid, "H15.50.05-261123-0001", "officer 1")
+        else:
+            desk.resend(dossier.reference_uid, "officer 1")
+        desk.file(opened(dossier))
+    assert office.arrived(dossier.reference_uid) == expected(dossier)
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_REPLY, Fault.ERROR_AFTER, Fault.SLOW, Fault.SCHEMA_CHANGE])
+def test_a_system_that_would_take_a_second_dossier_never_gets_one(keys: Path, tmp_path: Path, fault: str):
+    province = Province(tmp_path, keys)
+    with province.config.open("a") as config:
+        config.write("refuses_duplicates = false\n")
+    province.start("tthc-model")
+    try:
+        office, dossier = Office(province), make_dossier(evidence=200)
+        desk = office.desk(office.connector("national"))
+        office.fault(fault, "/HoSo")
+        assert file_until_told(desk, opened(dossier))
+        time.sleep(0.3)
+        assert province.arrived() == expected(dossier)  # fails if one arrived twice
+    finally:
+        province.close()
+
+
+def test_while_the_system_may_still_be_at_work_on_it_nothing_is_sent_again(office: Office):
+    dossier = make_dossier(evidence=200)
+    desk = office.desk(office.connector("national"), settle=60)
+    office.fault(Fault.SLOW, "/HoSo", seconds=0.4)
+    for _ in range(3):
+        with pytest.raises(Unclear):
+            desk.file(opened(dossier))
+    assert office.arrived(dossier.reference_uid) == {}
+    until(lambda: office.arrived(dossier.reference_uid))
+    desk.file(opened(dossier))
+    assert office.arrived(dossier.reference_uid) == expected(dossier)
+
+
+@pytest.fixture
+def held(office: Office, monkeypatch) -> tuple[Desk, Opened]:
+    """A dossier whose outcome nobody can tell: its reply was lost, and no look is understood."""
+    dossier = opened(make_dossier(evidence=200))
+    desk = office.desk(office.connector("national"), name=dossier.payload["reference_uid"])
+    office.fault(Fault.LOST_REPLY, "/HoSo")
+    monkeypatch.setattr(desks, "MOST_LOOKS", 2)
+    with pytest.raises(Unclear):
+        desk.file(dossier)
+    office.fault(Fault.SCHEMA_CHANGE, "/TraCuuHoSo", count=2)
+    assert not file_until_told(desk, dossier)
+    return desk, dossier
+
+
+def test_what_nobody_can_tell_waits_for_a_person_and_a_restart_does_not_forget_it(office: Office, held):
+    desk, dossier = held
+    [waiting] = desk.held()
+    assert waiting.held_for.startswith("unknown outcome: find: ")
+    assert CANARY_ID not in waiting.held_for
+    desk.close()
+    again = office.desk(office.connector("national"), name=waiting.reference_uid)
+    with pytest.raises(Held):
+        again.file(dossier)
+    assert [one.reference_uid for one in again.held()] == [waiting.reference_uid]
+
+
+def test_a_person_who_found_it_says_so_and_it_is_never_sent_again(office: Office, held):
+    desk, dossier = held
+    uid = dossier.payload["reference_uid"]
+    code = desk.held()[0].handle
+    desk.filed_as(uid, code, "officer 1")
+    desk.file(dossier)
+    assert desk.held() == []
+    until(lambda: desk.state(uid, "TAM-1", "x").dossier_code == code)
+    with pytest.raises(NotHeld):
+        desk.resend(uid, "officer 1")
+
+
+def test_a_person_who_did_not_find_it_has_it_sent_again_after_one_more_look(office: Office, held):
+    desk, dossier = held
+    uid = dossier.payload["reference_uid"]
+    desk.resend(uid, "officer 1")
+    desk.file(dossier)
+    assert len(office.arrived(uid)) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_dossier_that_the_system_refuses_is_told_apart_from_a_system_that_is_away(office: Office, kind: str):
+    dossier = opened(make_dossier(evidence=200))
+    desk = office.desk(office.connector(kind))
+    for broken in ({}, dossier.payload | {"owner": {}}, dossier.payload | {"components": [{}]}):
+        with pytest.raises(Refused) as refusal:
+            desk.file(Opened({**broken, "reference_uid": dossier.payload["reference_uid"] + "x"}, dossier.files))
+        assert CANARY_ID not in str(refusal.value)
+    office.base = f"http://127.0.0.1:{free_port()}"
+    try:
+        with pytest.raises(Unreachable) as away:
+            office.desk(office.connector(kind)).file(dossier)
+        assert not isinstance(away.value, Unclear)
+    finally:
+        office.base = f"http://127.0.0.1:{office.province.ports['tthc-model']}"
+    desk.file(dossier)
+
+
+def test_a_token_is_used_until_it_ends_and_renewed_when_the_system_forgets_it(office: Office):
+    national = office.connector("national", 5)
+    first, second = (opened(make_dossier(evidence=200)) for _ in range(2))
+    national.create(first)
+    token = national._token
+    national.create(second)
+    assert national._token == token
+    office.fault(Fault.TOKEN_EXPIRY, "/GetNextValue")
+    national.create(second)
+    assert national._token != token
+    office.fault(Fault.TOKEN_EXPIRY, count=2)
+    with pytest.raises(Unreachable) as away:
+        national.create(second)
+    assert not isinstance(away.value, Unclear)
+    national._ends = time.monotonic()
+    national.create(second)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_digitised_papers_of_an_accepted_dossier_are_offered_for_the_same_component(office: Office, kind: str, caplog):
+    caplog.set_level(logging.DEBUG)
+    dossier, connector = make_dossier(), office.connector(kind, 5)
+    desk = office.desk(connector)
+    desk.file(opened(dossier))
+    until(lambda: desk.state(dossier.reference_uid, "TAM-1", "x").received)
+    code = desk.state(dossier.reference_uid, "TAM-1", "x").dossier_code
+    wish = Wish(CANARY_ID, CANARY_ID, "NGƯỜI NỘP", dossier.procedure.code, ("KQ01", "KQ02"))
+    found = [one for one in desk.reusable_results(wish) if one.number == code]
+    assert [(one.component, one.issuer) for one in found] == [("KQ01", "UBND phường Thử Nghiệm")]
+    other = Wish("001199000999", CANARY_ID, "NGƯỜI NỘP", dossier.procedure.code, ("KQ01",))
+    assert desk.reusable_results(other) == []
+    office.fault(Fault.ERROR_AFTER)
+    assert desk.reusable_results(wish) == []
+    assert "re-use: HTTP 500" in caplog.text
+    assert CANARY_ID not in caplog.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_officers_do_comes_back_with_its_portal_code_reason_and_fee(office: Office, kind: str):
+    dossier = make_dossier(evidence=200)
+    desk = office.desk(office.connector(kind, 5))
+    desk.file(opened(dossier))
+
+    def state():
+        return desk.state(dossier.reference_uid, "TAM-1", "x")
+
+    def act(action: str, note: str = "") -> int:
+        page = f"{office.base}/ho-so/{office.number_of(dossier.reference_uid)}/{action}"
+        return requests.post(page, auth=office.auth, data={"note": note}, timeout=5).status_code
+
+    until(lambda: state().received)
+    assert act("ask_payment", "nhiều tiền") == 400
+    acts = [
+        ("ask_payment", "15.000", 6),
+        ("process", "", 4),
+        ("supplement", "Thiếu bản chính", 5),
+        ("process", "", 4),
+        ("finish", "", 9),
+        ("hand_over", "", 10),
+    ]
+    for action, note, status in acts:
+        assert act(action, note) == 200
+        assert (state().status, state().note) == (status, note)
+    assert state().fee.endswith("15.000 đồng")
+    assert act("stop", "x") == 409
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("action", "status"), [("withdraw", 7), ("stop", 8), ("deny", 3)])
+def test_a_dossier_that_ends_without_result_says_how(office: Office, kind: str, action: str, status: int):
+    dossier = make_dossier(evidence=200)
+    desk = office.desk(office.connector(kind, 5))
+    desk.file(opened(dossier))
+    until(lambda: desk.state(dossier.reference_uid, "TAM-1", "x").received)
+    page = f"{office.base}/ho-so/{office.number_of(dossier.reference_uid)}/{action}"
+    requests.post(page, auth=office.auth, data={"note": "Lý do"}, timeout=5).raise_for_status()
+    assert desk.state(dossier.reference_uid, "TAM-1", "x").status == status
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reused_paper_is_named_in_the_dossier_and_shown_to_the_officer(office: Office, kind: str):
+    dossier = opened(make_dossier(evidence=200))
+    dossier.payload["components"][1] |= {"reused": "KQ-H15-0001", "paper_only": False}
+    office.desk(office.connector(kind, 5)).file(dossier)
+    listing = requests.get(f"{office.base}/", auth=office.auth, timeout=5).text
+    first = listing.split('href="/ho-so/')[1].split('"')[0]
+    page = requests.get(f"{office.base}/ho-so/{first}", auth=office.auth, timeout=5).text
+    assert "Dùng lại giấy tờ số hóa KQ-H15-0001" in page
+    assert {"opencps": "OpenCPS", "national": "Luồng quốc gia"}[kind] in page
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_catalogue_comes_over_with_a_version_that_changes_only_when_it_does(office: Office, tmp_path, kind: str):
+    offered = office.province.root / "catalogue.toml"
+    desk = Desk(office.connector(kind, 5), Ledger(tmp_path / "x.db"), Catalogues(tmp_path / "catalogue"), SETTLE)
+    assert desk.catalogues.latest() is None
+    desk.refresh_catalogue()
+    desk.refresh_catalogue()
+    [version] = desk.catalogues.versions()
+    assert version.endswith(".1")
+    try:
+        offered.write_text(offered.read_text().replace("15.000 đồng", "20.000 đồng"))
+        desk.refresh_catalogue()
+        office.fault(Fault.SCHEMA_CHANGE)
+        desk.refresh_catalogue()
+        assert [v[-2:] for v in desk.catalogues.versions()] == [".1", ".2"]
+        released = tmp_path / "catalogue.json"
+        released.write_bytes(desk.catalogues.latest()[1])
+        mine = catalogue.load(SAMPLE, released)
+        [certificate] = [p for p in mine.procedures.values() if p.code.startswith("1.004873")]
+        assert certificate.fee.vi == "20.000 đồng"
+        assert certificate.version == mine.version == desk.catalogues.latest()[0]
+        before = catalogue.load(SAMPLE).procedures[certificate.code]
+        assert (certificate.name, certificate.components, certificate.fields) == (
+            before.name,
+            before.components,
+            before.fields,
+        )
+    finally:
+        offered.write_bytes(SAMPLE.read_bytes())
+
+
+def test_files_lie_there_byte_for_byte(office: Office):
+    dossier = make_dossier(evidence=1_500_000)
+    office.desk(office.connector("national", 10)).file(opened(dossier))
+    files = office.arrived(dossier.reference_uid)[dossier.reference_uid]
+    assert files == {name: hashlib.sha256(content).hexdigest() for name, content in dossier.files().items()}

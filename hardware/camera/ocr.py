@@ -27,7 +27,7 @@ SECONDS = 20.0
 _ENDED_WITH_US = (-signal.SIGTERM, -signal.SIGINT)
 """How it ends when the whole kiosk is told to end: no fault of a page."""
 
-READING_DPI = 250
+READING_DPI = 212
 """Finer pages are shrunk for reading alone: it is faster and reads the same."""
 
 _DOTS_DPI = 140  # fine enough to tell dots of a line apart

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import time
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from accessibility import barriers
 from kiosk.text import Text
@@ -17,14 +17,6 @@ from kiosk_queue.model import Appointments, Hall, Window
 CENTRE = "centre"
 PHONE, SCREEN = {"width": 360, "height": 740}, {"width": 1920, "height": 1080}
 WHO = Officer("session", "1", "Cán bộ")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

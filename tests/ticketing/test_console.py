@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from accessibility import barriers, contrast
 from kiosk.text import Text
@@ -16,19 +16,9 @@ from kiosk_queue.model import Counter
 from kiosk_queue.staff import accounts, console
 
 CENTRE = "centre"
-CHROMIUM = Path("/usr/bin/chromium")
 PASSWORD = "mật khẩu của cán bộ"
 PROBES = (Path(__file__).parents[1] / "support" / "page_probes.js").read_text("utf-8")
 SIZES = ((1366, 768), (1920, 1080))
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    assert CHROMIUM.exists(), "Chromium is missing: apt install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from kiosk_queue.forecast import Range
 from kiosk_queue.phone import view as phone_view
@@ -16,18 +16,10 @@ from kiosk_queue.phone.view import shown_range
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
-def phone(browser) -> Iterator[Page]:
+def phone(chromium) -> Iterator[Page]:
     """A Vietnamese phone; an error of a script fails the test."""
-    context = browser.new_context(**PHONE, locale="vi-VN")
+    context = chromium.new_context(**PHONE, locale="vi-VN")
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -102,9 +94,9 @@ def test_the_holder_is_told_what_to_do_when_missed_or_on_hold(running, phone) ->
     expect(phone.get_by_text("mời đến bàn hướng dẫn")).to_be_visible()
 
 
-def test_the_page_speaks_the_browsers_language_and_can_be_switched(running, browser) -> None:
+def test_the_page_speaks_the_browsers_language_and_can_be_switched(running, chromium) -> None:
     mine = running.issue()
-    context = browser.new_context(**PHONE, locale="en-GB")
+    context = chromium.new_context(**PHONE, locale="en-GB")
     page = context.new_page()
     page.goto(address(running, mine))
     expect(page.get_by_text("Your number", exact=True)).to_be_visible()
@@ -116,9 +108,9 @@ def test_the_page_speaks_the_browsers_language_and_can_be_switched(running, brow
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])
-def test_nothing_is_cut_off_on_a_narrow_screen_with_large_text(running, browser, width) -> None:
+def test_nothing_is_cut_off_on_a_narrow_screen_with_large_text(running, chromium, width) -> None:
     mine = running.issue()
-    context = browser.new_context(viewport={"width": width, "height": 640}, locale="en-GB")
+    context = chromium.new_context(viewport={"width": width, "height": 640}, locale="en-GB")
     page = context.new_page()
     page.goto(address(running, mine))
     page.evaluate("document.documentElement.style.fontSize = '24px'")

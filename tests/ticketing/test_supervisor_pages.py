@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from accessibility import barriers
 from kiosk_queue import counter, line
@@ -13,14 +13,6 @@ from kiosk_queue.staff import accounts
 
 CENTRE, PASSWORD = "centre", "mật khẩu dài của Hoa"
 ONE = Officer("s1", "1", "lan")
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -79,10 +79,8 @@ def _wait(floor: Floor, whom: str, patience: Patience) -> float:
     if row is None or over < 0:
         return 0.0
     wait = min(patience.most, FIRST_WAIT * 2.0 ** min(over, 20))
-    passed = max(
-        0.0, (floor.now - from_iso(row["last_at"])).total_seconds()
-    )  # a clock set back makes nobody wait longer
-    return max(0.0, wait - passed)
+    passed = (floor.now - from_iso(row["last_at"])).total_seconds()
+    return max(0.0, wait - max(0.0, passed))  # a clock set back makes nobody wait longer
 
 
 def _by_address(address: str) -> str:

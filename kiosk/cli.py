@@ -115,14 +115,14 @@ def _simulate_queue(options: argparse.Namespace) -> int:
 
 
 def _serve_receiver(options: argparse.Namespace) -> int:
-    from sync.receiver import serve
+    from sync.receiver.server import serve
 
     serve(_settings(options).receiver)
     return 0
 
 
 def _serve_tthc_model(options: argparse.Namespace) -> int:
-    from sync.tthc_model import serve
+    from sync.tthc_model.server import serve
 
     serve(_settings(options).tthc_model)
     return 0

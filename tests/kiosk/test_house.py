@@ -30,7 +30,7 @@ def test_the_standard_library_s_queue_is_not_shadowed():
 
 def test_a_server_needs_neither_kivy_nor_opencv():
     code = (
-        "import sys; import kiosk_queue.server, sync.receiver, sync.tthc_model, kiosk.cli; "
+        "import sys; import kiosk_queue.server, sync.receiver.server, sync.tthc_model.server, kiosk.cli; "
         "print([m for m in ('kivy', 'cv2', 'smartcard', 'escpos', 'serial') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)

@@ -15,7 +15,10 @@ import requests
 from pysqlite3 import dbapi2
 
 from kiosk.config import ConfigError, load
-from sync import forwarder, receiver, tthc_model, worker
+from sync import forwarder
+from sync.receiver import server as receiver
+from sync.receiver import worker
+from sync.tthc_model import server as tthc_model
 
 
 def child(program: str, config: Path, log: Path, die_at: int | None) -> None:

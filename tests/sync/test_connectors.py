@@ -20,7 +20,7 @@ from sync.connectors.ledger import Ledger, NotHeld
 from sync.connectors.national import National
 from sync.connectors.opencps import OpenCps
 from sync.envelope import Opened
-from sync.tthc_faults import Fault
+from sync.tthc_model.faults import Fault
 from tests.sync.province import CANARY_ID, Province, expected, free_port, make_dossier, until
 
 KINDS = ["opencps", "national"]

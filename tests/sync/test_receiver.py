@@ -10,9 +10,11 @@ import pytest
 import requests
 
 from kiosk.config import ConfigError
-from sync import receiver, signed, tthc_model
+from sync import signed
 from sync.client import ReceiverClient
 from sync.outbox import State
+from sync.receiver import server as receiver
+from sync.tthc_model import server as tthc_model
 from tests.sync.province import CANARY_ID, Province, make_dossier
 
 

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from kiosk.clock import HANOI
-from sync.tthc_store import due
+from sync.tthc_model.store import due
 from tests.sync.province import Province, make_pdf, until
 
 FIELDS = {

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from sync import worker
 from sync.connectors.desk import open_desk
-from sync.registry import Registry, State, Submission
-from sync.tthc_faults import Fault
+from sync.receiver import worker
+from sync.receiver.registry import Registry, State, Submission
+from sync.tthc_model.faults import Fault
 from tests.sync.province import CANARY, CANARY_ID, Province, expected, make_dossier, until
 
 NATIONAL = 'tthc_kind = "national"\ntthc_settle_seconds = 0.4\ntthc_timeout = 0.6\n'

@@ -6,7 +6,7 @@
     GET      /o/rest/v2/dossiers/{id}/files/{referenceUid}
     POST     /o/rest/v2/dossiers/{id}/submit
     GET      /o/rest/v2/serviceinfos, serviceconfigs, dossiertemplates/{no}/parts, applicant/{idNo}/fileDone/search
-    POST     /quoc-gia/v1/…                               the national flow (sync.tthc_national)
+    POST     /quoc-gia/v1/…                               the national flow (sync.tthc_model.national)
     GET      /                                            what arrived by either way; /ho-so/{id} one dossier
     GET/POST /su-co                                       faults for the next requests; /api/faults for programs
 
@@ -38,10 +38,11 @@ from kiosk import catalogue
 from kiosk.catalogue import Catalogue, Group, Procedure
 from kiosk.clock import HANOI, from_iso, shown
 from kiosk.config import TthcModelSettings, secret
-from sync import serving, tthc_national
+from sync import serving
 from sync.connectors.opencps import PORTAL_CODES, TIME_FORMAT
-from sync.tthc_faults import FAULT_TEXT, Faults, FaultyWire, order
-from sync.tthc_store import MOVES, Conflict, Invalid, Raw, TthcStore, Unknown
+from sync.tthc_model import national
+from sync.tthc_model.faults import FAULT_TEXT, Faults, FaultyWire, order
+from sync.tthc_model.store import MOVES, Conflict, Invalid, Raw, TthcStore, Unknown
 
 MOST_FILE = 100 * 1024 * 1024
 
@@ -116,7 +117,7 @@ class BasicAuthentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through what is authorised, with headers that keep pages to themselves."""
-        if scope["type"] != "http" or scope["path"].startswith(tthc_national.BASE + "/"):
+        if scope["type"] != "http" or scope["path"].startswith(national.BASE + "/"):
             return await self._app(scope, receive, send)
         request = Request(scope)
         if not self._authorised(request):
@@ -143,7 +144,7 @@ class Model:
         self._settings = settings
         self._store = TthcStore(settings.state, settings.agency, settings.answer_seconds)
         unique = settings.refuses_duplicates
-        self._national = tthc_national.NationalApi(self._store, credentials, self._offered, unique=unique)
+        self._national = national.NationalApi(self._store, credentials, self._offered, unique=unique)
         self.faults = Faults()
         self._pages = Jinja2Templates(Path(__file__).parent / "templates")
         self._pages.env.filters |= {"shown": _shown, "size": _size}

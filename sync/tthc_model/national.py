@@ -19,7 +19,7 @@ from kiosk.catalogue import Catalogue
 from sync import serving
 from sync.connectors.national import GOOD, KNOWN, UNKNOWN
 from sync.connectors.opencps import PORTAL_CODES
-from sync.tthc_store import Conflict, Invalid, Raw, TthcStore, Unknown
+from sync.tthc_model.store import Conflict, Invalid, Raw, TthcStore, Unknown
 
 BASE = "/quoc-gia/v1"
 TOKEN_SECONDS = 300

@@ -32,13 +32,14 @@ from starlette.routing import Route
 
 from kiosk.config import ConfigError, ReceiverSettings, require
 from kiosk.dossier import DossierState
-from sync import answers, registry, serving, signed, store
+from sync import answers, serving, signed, store
 from sync.allowance import Allowance
 from sync.connectors.contract import Refused, Unreachable
 from sync.connectors.desk import Desk, open_desk
 from sync.envelope import KIOSK_ID, EnvelopeError, read_manifest
-from sync.registry import Registry, Submission
-from sync.worker import OwnerHash, Worker
+from sync.receiver import registry
+from sync.receiver.registry import Registry, Submission
+from sync.receiver.worker import OwnerHash, Worker
 
 MOST_PIECE = 4 * 1024 * 1024
 _SIGNED_TEXT = "application/vnd.motcua.signed"

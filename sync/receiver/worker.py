@@ -21,7 +21,7 @@ from sync.answers import answered
 from sync.connectors.contract import Refused, Unclear, Unreachable
 from sync.connectors.desk import Desk, Held
 from sync.envelope import EnvelopeError, Opened, open_envelope, read_manifest
-from sync.registry import Registry, State, Submission
+from sync.receiver.registry import Registry, State, Submission
 
 log = logging.getLogger(__name__)
 

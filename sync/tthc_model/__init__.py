@@ -1,0 +1,1 @@
+"""A model TTHC system: both protocols, faults on demand, a page that shows what arrived."""

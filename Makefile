@@ -30,6 +30,6 @@ setup:
 # Renews the lock files from pyproject.toml and requirements/*.in (needs uv).
 lock:
 	uv pip compile requirements/build.in --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o requirements/build.lock
-	uv pip compile pyproject.toml --extra kiosk --extra server --extra dev --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o requirements/dev.lock
+	uv pip compile pyproject.toml --extra kiosk --extra server --extra s3 --extra dev --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o requirements/dev.lock
 	uv pip compile requirements/face.in --no-deps --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o requirements/face.lock
 	uv pip compile pyproject.toml --extra fuzz --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url -c requirements/dev.lock -o requirements/fuzz.lock

@@ -258,6 +258,16 @@ class ReceiverSettings:
     """Ed25519 key (PEM) that signs receipts."""
     state: Path = Path("receiver")
     """Folder of database and blobs."""
+    database: str = ""
+    """`postgresql://…` for several receivers on one database; empty: `receiver.db` in the folder above."""
+    blobs: str = ""
+    """Where ciphertexts lie: empty (files in the folder above), or `s3://bucket`."""
+    blobs_endpoint: str = ""
+    """Address of the object store's interface, if it is not Amazon's."""
+    blobs_user_file: Path = Path("secrets/blobs-user")
+    """`access key:secret key` of the object store."""
+    least_free: int = 1_000_000_000
+    """Bytes that must stay free in the folder: below, kiosks keep their files until there is room again."""
     tthc_kind: str = "opencps"
     """What the TTHC system speaks: `opencps` (OpenCPS v2) or `national` (the national flow of 2025–26)."""
     tthc_url: str = "http://127.0.0.1:8490/o/rest/v2"

@@ -1,8 +1,9 @@
 """Hands dossiers to the TTHC system at most once each, and asks what became of them.
 
-The one effect is `submit`. Before it stands a mark on disk; with that mark found, the dossier is looked for before
-anything is sent again. A system that does not itself refuse a second dossier may still be at work on the first request:
-there a look counts only `settle` seconds after it. What no look can tell is held for a person; the rest goes on.
+The one effect is `submit`. Before it stands a mark in the database, which one process sets; with that mark found, the
+dossier is looked for before anything is sent again. A system that does not itself refuse a second dossier may still be
+at work on the first request: there a look counts only `settle` seconds after it. What no look can tell is held for a
+person; the rest goes on.
 """
 
 import logging
@@ -14,10 +15,11 @@ from kiosk.config import ConfigError, ReceiverSettings, secret
 from kiosk.dossier import DossierState
 from sync.connectors.catalogues import Catalogues
 from sync.connectors.contract import Connector, Refused, Reusable, Unclear, Unreachable, Wish, complete_payload
-from sync.connectors.ledger import Filing, Ledger
+from sync.connectors.ledger import AtWork, Filing, Ledger
 from sync.connectors.national import National
 from sync.connectors.opencps import OpenCps
 from sync.envelope import Opened
+from sync.receiver.database import Database
 
 log = logging.getLogger(__name__)
 
@@ -32,17 +34,13 @@ class Held(Exception):
 
 
 class Desk:
-    """A connector with its ledger. Usable from any thread; one thread files."""
+    """A connector with its ledger. Usable from any thread; one at a time files the same dossier."""
 
     def __init__(self, tthc: Connector, ledger: Ledger, catalogues: Catalogues, settle: float) -> None:
         self._tthc = tthc
         self._ledger = ledger
         self._settle = settle
         self.catalogues = catalogues
-
-    def close(self) -> None:
-        """Let go of the ledger."""
-        self._ledger.close()
 
     # --- filing ---
 
@@ -90,13 +88,16 @@ class Desk:
             if name not in uploads:
                 uploads[name] = self._tthc.upload(filing.handle, dossier, name)
                 self._ledger.uploaded(filing, uploads)
-        self._ledger.sending(filing)
+        try:
+            marked = self._ledger.sending(filing)
+        except AtWork:
+            raise Unclear("submit: another process is at work on it") from None
         try:
             self._tthc.submit(filing.handle, dossier, uploads)
         except Unclear:
             raise
         except (Unreachable, Refused):
-            self._ledger.not_sent(filing)
+            self._ledger.not_sent(marked)
             raise
 
     # --- what a person decides ---
@@ -139,8 +140,8 @@ def _unless_away(ask: Callable[[], Answer]) -> Answer | None:
         return None
 
 
-def open_desk(settings: ReceiverSettings) -> Desk:
-    """The desk of the configured system. Raises ConfigError or OSError."""
+def open_desk(settings: ReceiverSettings, database: Database) -> Desk:
+    """The desk of the configured system. Raises ConfigError."""
     user, _, word = secret(settings.tthc_user_file, "the user of the TTHC system").partition(":")
     tthc: Connector
     if settings.tthc_kind == "opencps":
@@ -150,5 +151,4 @@ def open_desk(settings: ReceiverSettings) -> Desk:
         tthc = National(settings.tthc_url, user, word, settings.tthc_timeout, repeatable=repeatable)
     else:
         raise ConfigError(f"receiver.tthc_kind is {settings.tthc_kind!r}; allowed: opencps, national")
-    ledger = Ledger(settings.state / "filings.db")
-    return Desk(tthc, ledger, Catalogues(settings.state / "catalogue"), settings.tthc_settle_seconds)
+    return Desk(tthc, Ledger(database), Catalogues(database), settings.tthc_settle_seconds)

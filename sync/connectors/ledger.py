@@ -1,43 +1,16 @@
-"""What was attempted at the TTHC system, on disk before each step that cannot be taken back.
+"""What was attempted at the TTHC system, in the receiver's database before each step that cannot be taken back.
 
 One row for each dossier (its reference_uid, random and nothing personal): the handle it got there, the files that are
 there, when it was sent for good, and – if nobody can tell what became of it – why a person must look.
 """
 
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 from kiosk.clock import from_iso, utc_iso
-from sync import store
-
-_SCHEMA = (
-    (
-        """CREATE TABLE filing (
-            reference_uid TEXT PRIMARY KEY,
-            handle TEXT,
-            uploads TEXT NOT NULL DEFAULT '{}',
-            sent_at TEXT,
-            looks INTEGER NOT NULL DEFAULT 0,
-            held_for TEXT,
-            held_at TEXT,
-            CHECK ((held_for IS NULL) = (held_at IS NULL))
-        ) STRICT""",
-        """CREATE TABLE decision (
-            number INTEGER PRIMARY KEY,
-            reference_uid TEXT NOT NULL REFERENCES filing,
-            decided_at TEXT NOT NULL,
-            decided_by TEXT NOT NULL,
-            act TEXT NOT NULL CHECK (act IN ('resend', 'filed_as')),
-            code TEXT,
-            CHECK ((act = 'filed_as') = (code IS NOT NULL))
-        ) STRICT""",
-    ),
-)
+from sync.receiver.database import Database, Row, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,38 +30,34 @@ class NotHeld(Exception):
     """Nothing is to be decided for this dossier."""
 
 
+class AtWork(Exception):
+    """Another process is sending this dossier."""
+
+
 class Ledger:
-    """One database file. Usable from any thread."""
+    """Usable from any thread and by several processes. Every call may raise DatabaseFault."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = threading.RLock()
-        self._database = store.connect(path, _SCHEMA)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        with self._lock:
-            self._database.close()
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def of(self, reference_uid: str) -> Filing:
         """The row of a dossier; an empty one if nothing was attempted."""
-        with self._lock:
-            query = "SELECT * FROM filing WHERE reference_uid = ?"
-            row = self._database.execute(query, (reference_uid,)).fetchone()
-        return _filing(row) if row else Filing(reference_uid)
+        with self._database.read() as tx:
+            return _of(tx, reference_uid)
 
     def held(self) -> list[Filing]:
         """What waits for a person, oldest first."""
-        with self._lock:
-            rows = self._database.execute("SELECT * FROM filing WHERE held_for IS NOT NULL ORDER BY held_at").fetchall()
-        return [_filing(row) for row in rows]
+        with self._database.read() as tx:
+            return [_filing(row) for row in tx.all("SELECT * FROM filing WHERE held_for IS NOT NULL ORDER BY held_at")]
 
     def created(self, reference_uid: str, handle: str) -> Filing:
-        """It has a handle."""
-        with self._lock, store.transaction(self._database):
-            insert = "INSERT INTO filing (reference_uid, handle) VALUES (?, ?)"
-            self._database.execute(
-                insert + " ON CONFLICT (reference_uid) DO UPDATE SET handle = excluded.handle", (reference_uid, handle)
+        """It has a handle; the first one told stays."""
+        with self._database.write() as tx:
+            tx.run(
+                "INSERT INTO filing (reference_uid, handle) VALUES (:uid, :handle)"
+                " ON CONFLICT (reference_uid) DO UPDATE SET handle = coalesce(filing.handle, excluded.handle)",
+                uid=reference_uid,
+                handle=handle,
             )
         return self.of(reference_uid)
 
@@ -96,13 +65,32 @@ class Ledger:
         """These files are there."""
         self._set(filing.reference_uid, uploads=json.dumps(dict(uploads)))
 
-    def sending(self, filing: Filing) -> None:
-        """It is being sent for good: from now on its outcome is unknown until the system says."""
-        self._set(filing.reference_uid, sent_at=utc_iso(datetime.now(UTC)), looks=0)
+    def sending(self, filing: Filing) -> Filing:
+        """Mark that it is being sent for good: from now on its outcome is unknown until the system says.
 
-    def not_sent(self, filing: Filing) -> None:
-        """It surely was not taken."""
-        self._set(filing.reference_uid, sent_at=None, looks=0)
+        Raises AtWork if the mark is not the one that `filing` was read with: only one process may go on.
+        """
+        with self._database.write() as tx:
+            marked = tx.run(
+                "UPDATE filing SET sent_at = :now, looks = 0"
+                " WHERE reference_uid = :uid AND coalesce(sent_at, '') = :before",
+                uid=filing.reference_uid,
+                now=utc_iso(datetime.now(UTC)),
+                before=utc_iso(filing.sent_at) if filing.sent_at else "",
+            )
+        if not marked:
+            raise AtWork
+        return self.of(filing.reference_uid)
+
+    def not_sent(self, marked: Filing) -> None:
+        """It surely was not taken: the mark goes, if it still is this one."""
+        assert marked.sent_at is not None, "as `sending` gave it"
+        with self._database.write() as tx:
+            tx.run(
+                "UPDATE filing SET sent_at = NULL, looks = 0 WHERE reference_uid = :uid AND sent_at = :mark",
+                uid=marked.reference_uid,
+                mark=utc_iso(marked.sent_at),
+            )
 
     def looked(self, filing: Filing) -> None:
         """One more look in vain."""
@@ -114,37 +102,45 @@ class Ledger:
 
     def decide(self, reference_uid: str, by: str, code: str | None) -> None:
         """A person's word: filed as `code`, or (None) not filed, send again. Raises NotHeld."""
-        with self._lock:
-            if not self.of(reference_uid).held_for:
+        with self._database.write() as tx:
+            tx.lock("SELECT * FROM filing WHERE reference_uid = :uid", uid=reference_uid)
+            if not _of(tx, reference_uid).held_for:
                 raise NotHeld
-            with store.transaction(self._database):
-                act = "resend" if code is None else "filed_as"
-                self._database.execute(
-                    "INSERT INTO decision (reference_uid, decided_at, decided_by, act, code) VALUES (?, ?, ?, ?, ?)",
-                    (reference_uid, utc_iso(datetime.now(UTC)), by, act, code),
-                )
-                self._update(reference_uid, held_for=None, held_at=None, sent_at=None, looks=0)
-                if code is not None:
-                    self._update(reference_uid, handle=code)
+            tx.run(
+                "INSERT INTO decision (reference_uid, decided_at, decided_by, act, code)"
+                " VALUES (:uid, :now, :by, :act, :code)",
+                uid=reference_uid,
+                now=utc_iso(datetime.now(UTC)),
+                by=by,
+                act="resend" if code is None else "filed_as",
+                code=code,
+            )
+            known = {} if code is None else {"handle": code}
+            _update(tx, reference_uid, held_for=None, held_at=None, sent_at=None, looks=0, **known)
 
     def filed_as(self, reference_uid: str) -> bool:
         """Whether a person has said last that it was filed."""
-        query = "SELECT act FROM decision WHERE reference_uid = ? ORDER BY number DESC LIMIT 1"
-        with self._lock:
-            row = self._database.execute(query, (reference_uid,)).fetchone()
+        query = "SELECT act FROM decision WHERE reference_uid = :uid ORDER BY number DESC LIMIT 1"
+        with self._database.read() as tx:
+            row = tx.one(query, uid=reference_uid)
         return row is not None and row["act"] == "filed_as"
 
     def _set(self, reference_uid: str, **values: object) -> None:
-        with self._lock, store.transaction(self._database):
-            self._update(reference_uid, **values)
-
-    def _update(self, reference_uid: str, **values: object) -> None:
-        columns = ", ".join(f"{name} = ?" for name in values)
-        query = f"UPDATE filing SET {columns} WHERE reference_uid = ?"  # noqa: S608  # our own names
-        self._database.execute(query, (*values.values(), reference_uid))
+        with self._database.write() as tx:
+            _update(tx, reference_uid, **values)
 
 
-def _filing(row: Any) -> Filing:
+def _of(tx: Tx, reference_uid: str) -> Filing:
+    row = tx.one("SELECT * FROM filing WHERE reference_uid = :uid", uid=reference_uid)
+    return _filing(row) if row else Filing(reference_uid)
+
+
+def _update(tx: Tx, reference_uid: str, **values: object) -> None:
+    columns = ", ".join(f"{name} = :{name}" for name in values)
+    tx.run(f"UPDATE filing SET {columns} WHERE reference_uid = :uid", **values, uid=reference_uid)  # noqa: S608
+
+
+def _filing(row: Row) -> Filing:
     return Filing(
         reference_uid=row["reference_uid"],
         handle=row["handle"] or "",

@@ -1,30 +1,27 @@
-"""What the receiver holds: manifests, receipts and states in SQLite, ciphertexts by SHA-256 in files.
+"""Submissions: announced, received, handed on, answered. One row for each (kiosk, submission) and (kiosk, sequence).
 
-    incoming/<sha256>.part    being received, resumable
-    blobs/<aa>/<sha256>       complete, hash-checked, fsynced; never changed
-    receiver.db
-
-Uniqueness is the database's: one row for (kiosk, submission) and (kiosk, sequence), for ever.
-No personal data: the owner's number is kept as a keyed hash only, to check a look-up.
+Their ciphertexts lie in the `Blobs`; uniqueness and allowed moves are the database's (schema).
 """
 
-import hashlib
 import json
-import os
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kiosk.clock import utc_iso
 from kiosk.dossier import DossierState
-from sync import answers, signed, store
-from sync.envelope import Blob, EnvelopeError, Manifest, read_manifest
+from sync import answers, signed
+from sync.envelope import Blob, Manifest, read_manifest
+from sync.receiver.blobs import Blobs
+from sync.receiver.database import Conflict, Database, Row, Tx
+
+MOST_COMPARED = 1000
+"""Sequence numbers in one reconciliation."""
+MOST_AT_ONCE = 200
+"""Submissions handed on in one round."""
 
 
 class State(StrEnum):
@@ -37,77 +34,12 @@ class State(StrEnum):
     QUARANTINED = "quarantined"
 
 
-_SCHEMA = (
-    (
-        """CREATE TABLE submission (
-            kiosk TEXT NOT NULL,
-            submission TEXT NOT NULL,
-            sequence INTEGER NOT NULL,
-            manifest_sha256 TEXT NOT NULL,
-            manifest BLOB NOT NULL,
-            announced_at TEXT NOT NULL,
-            state TEXT NOT NULL DEFAULT 'announced',
-            receipt_number INTEGER UNIQUE,
-            receipt BLOB,
-            reference_uid TEXT,
-            provisional_ref TEXT,
-            procedure TEXT,
-            owner_hash BLOB,
-            dossier_code TEXT,
-            answer TEXT,
-            problem TEXT,
-            PRIMARY KEY (kiosk, submission),
-            UNIQUE (kiosk, sequence),
-            CHECK (state IN ('announced', 'committed', 'filed', 'answered', 'quarantined')),
-            CHECK ((state = 'announced') = (receipt IS NULL)),
-            CHECK ((receipt IS NULL) = (receipt_number IS NULL)),
-            CHECK (state NOT IN ('filed', 'answered') OR owner_hash IS NOT NULL),
-            CHECK ((state = 'answered') = (answer IS NOT NULL)),
-            CHECK ((state = 'quarantined') = (problem IS NOT NULL))
-        ) STRICT""",
-        "CREATE INDEX by_state ON submission (state, receipt_number)",
-        "CREATE INDEX by_reference ON submission (provisional_ref)",
-        "CREATE INDEX by_code ON submission (dossier_code)",
-        """CREATE TRIGGER edges BEFORE UPDATE OF state ON submission
-            WHEN OLD.state || ' > ' || NEW.state NOT IN (
-                'announced > committed', 'committed > filed', 'committed > quarantined', 'filed > answered')
-            BEGIN SELECT raise(ABORT, 'no such change of state'); END""",
-        """CREATE TRIGGER kept BEFORE DELETE ON submission
-            BEGIN SELECT raise(ABORT, 'a submission is never deleted'); END""",
-        """CREATE TABLE blob (
-            kiosk TEXT NOT NULL,
-            submission TEXT NOT NULL,
-            sha256 TEXT NOT NULL,
-            size INTEGER NOT NULL,
-            PRIMARY KEY (kiosk, sha256),
-            FOREIGN KEY (kiosk, submission) REFERENCES submission
-        ) STRICT""",
-    ),
-)
-
-
-class Conflict(Exception):
-    """The id or sequence number already stands for something else."""
-
-
 class Unknown(Exception):
     """This kiosk announced no such thing."""
 
 
 class Missing(Exception):
     """A blob has not arrived whole."""
-
-
-class WrongOffset(Exception):
-    """The piece does not begin where the last one ended, at `args[0]`."""
-
-
-class TooMuch(Exception):
-    """The piece goes beyond the announced size."""
-
-
-class Damaged(Exception):
-    """The blob arrived whole but is not the announced one: dropped, to be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,112 +55,62 @@ class Submission:
     procedure: str
     owner_hash: bytes
     answer: DossierState | None
+    tries: int
+    """Attempts at the present step."""
 
 
 class Registry:
-    """One folder; one process has it open. Usable from any thread."""
+    """Usable from any thread; several processes may have one each. Every call may raise DatabaseFault or OSError."""
 
-    def __init__(self, folder: Path, receipt_key: Ed25519PrivateKey) -> None:
-        self._folder = folder
+    def __init__(self, database: Database, blobs: Blobs, receipt_key: Ed25519PrivateKey) -> None:
+        self._database = database
+        self._blobs = blobs
         self._receipt_key = receipt_key
-        self._lock = threading.RLock()
-        for name in ("incoming", "blobs"):
-            (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._held = store.hold(folder / "receiver.lock")
-        self._database = store.connect(folder / "receiver.db", _SCHEMA)
-
-    def close(self) -> None:
-        """Let go of the folder."""
-        with self._lock:
-            self._database.close()
-            os.close(self._held)
 
     # --- receiving ---
 
     def announce(self, manifest: Manifest, text: bytes) -> None:
         """Take a verified manifest; the same one again changes nothing. Raises Conflict."""
-        with self._lock:
-            row = self._one("WHERE kiosk = ? AND submission = ?", manifest.kiosk, manifest.submission)
-            if row is None:
-                self._insert(manifest, text)
-            elif row["manifest_sha256"] != manifest.sha256:
-                raise Conflict("another manifest stands under this submission id")
-
-    def _insert(self, manifest: Manifest, text: bytes) -> None:
-        ids = (manifest.kiosk, manifest.submission)
         try:
-            with store.transaction(self._database):
-                self._database.execute(
-                    "INSERT INTO submission (kiosk, submission, sequence, manifest_sha256, manifest, announced_at)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (*ids, manifest.sequence, manifest.sha256, text, utc_iso(datetime.now(UTC))),
-                )
-                rows = [(*ids, blob.sha256, blob.size) for blob in manifest.blobs]
-                self._database.executemany("INSERT INTO blob VALUES (?, ?, ?, ?)", rows)
-        except store.IntegrityError:
-            raise Conflict("sequence number or blob already belongs to another submission") from None
+            with self._database.write() as tx:
+                _insert(tx, manifest, text)
+        except Conflict:
+            with self._database.read() as tx:
+                row = tx.one(_ONE, kiosk=manifest.kiosk, submission=manifest.submission)
+            if row is None or row["manifest_sha256"] != manifest.sha256:
+                raise Conflict("id, sequence number or blob already stands for something else") from None
 
     def offset(self, kiosk: str, sha256: str) -> tuple[int, int]:
         """How many bytes of a blob are here, and its size. Raises Unknown."""
-        with self._lock:
-            blob = self._announced(kiosk, sha256)
-            if self._path(sha256).exists():
-                return blob.size, blob.size
-            part = self._part(sha256)
-            have = part.stat().st_size if part.exists() else 0
-            if have < blob.size:
-                return have, blob.size
-            return (blob.size if self._finish(blob) else 0), blob.size
+        blob = self._announced(kiosk, sha256)
+        return self._blobs.offset(blob), blob.size
 
     def append(self, kiosk: str, sha256: str, offset: int, piece: bytes) -> int:
         """The next piece of a blob; the new offset. Raises Unknown, WrongOffset, TooMuch or Damaged."""
-        with self._lock:
-            have, size = self.offset(kiosk, sha256)
-            if offset != have:
-                raise WrongOffset(have)
-            if have + len(piece) > size:
-                raise TooMuch
-            with self._part(sha256).open("ab") as file:
-                file.write(piece)
-            if have + len(piece) == size and not self._finish(Blob(sha256, size)):
-                raise Damaged
-            return have + len(piece)
-
-    def _finish(self, blob: Blob) -> bool:
-        """Make a whole part durable under its name; False and gone if it is not the announced one."""
-        part, final = self._part(blob.sha256), self._path(blob.sha256)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-            content = file.read()
-        if len(content) != blob.size or hashlib.sha256(content).hexdigest() != blob.sha256:
-            part.unlink()
-            return False
-        if not final.parent.exists():
-            final.parent.mkdir(mode=0o700)
-            store.sync_folder(final.parent.parent)
-        part.rename(final)
-        store.sync_folder(final.parent)
-        return True
+        return self._blobs.append(self._announced(kiosk, sha256), offset, piece)
 
     def commit(self, kiosk: str, submission: str) -> bytes:
         """The signed receipt; everything announced is here and durable. Raises Unknown or Missing."""
-        with self._lock:
-            row = self._known(kiosk, submission)
-            if row["receipt"] is not None:
-                return bytes(row["receipt"])
-            for blob in read_manifest(row["manifest"], None).blobs:
-                if not self._path(blob.sha256).exists():
-                    raise Missing
-            with store.transaction(self._database):
-                last = self._database.execute("SELECT coalesce(max(receipt_number), 0) FROM submission").fetchone()[0]
-                receipt = self._sign_receipt(row, last + 1)
-                self._update(row, state=State.COMMITTED, receipt_number=last + 1, receipt=receipt)
-            return receipt
+        row = self._known(kiosk, submission)
+        if row["receipt"] is not None:
+            return bytes(row["receipt"])
+        if not all(self._blobs.holds(blob.sha256) for blob in read_manifest(bytes(row["manifest"]), None).blobs):
+            raise Missing
+        with self._database.write() as tx:
+            held = tx.lock(_ONE, kiosk=kiosk, submission=submission)
+            assert held is not None, "a submission is never deleted"
+            return bytes(held["receipt"]) if held["receipt"] is not None else self._give_receipt(tx, held)
 
-    def _sign_receipt(self, row: Any, number: int) -> bytes:
+    def _give_receipt(self, tx: Tx, row: Row) -> bytes:
+        counted = tx.one("UPDATE counter SET value = value + 1 WHERE name = 'receipt' RETURNING value")
+        assert counted is not None, "the schema counts receipts"
+        number, now = counted["value"], utc_iso(datetime.now(UTC))
         fields = {name: row[name] for name in ("kiosk", "submission", "sequence", "manifest_sha256")}
-        now = utc_iso(datetime.now(UTC))
-        return signed.sign("receipt", {"schema": 1, **fields, "received_at": now, "number": number}, self._receipt_key)
+        document = {"schema": 1, **fields, "received_at": now, "number": number}
+        receipt = signed.sign("receipt", document, self._receipt_key)
+        values = {"state": State.COMMITTED, "receipt_number": number, "receipt": receipt, "received_at": now}
+        _update(tx, row["kiosk"], row["submission"], values)
+        return receipt
 
     def receipt(self, kiosk: str, submission: str) -> bytes:
         """The receipt given before; raises Unknown or Missing."""
@@ -242,25 +124,63 @@ class Registry:
         row = self._known(kiosk, submission)
         return State(row["state"]), _answer(row)
 
+    def receipted(self, kiosk: str, first: int, last: int) -> list[tuple[int, str, str]]:
+        """(sequence, submission, manifest's SHA-256) of everything with a receipt between two numbers, ascending."""
+        with self._database.read() as tx:
+            rows = tx.all(
+                "SELECT sequence, submission, manifest_sha256 FROM submission WHERE kiosk = :kiosk"
+                " AND sequence BETWEEN :first AND :last AND receipt_number IS NOT NULL ORDER BY sequence",
+                kiosk=kiosk,
+                first=first,
+                last=min(last, first + MOST_COMPARED - 1),
+            )
+        return [(row["sequence"], row["submission"], row["manifest_sha256"]) for row in rows]
+
     # --- handing on ---
 
     def in_state(self, state: State) -> list[Submission]:
         """Everything in `state` in the order of receipt."""
-        query = "SELECT * FROM submission WHERE state = ? ORDER BY receipt_number"
-        with self._lock:
-            return [_submission(row) for row in self._database.execute(query, (state,)).fetchall()]
+        with self._database.read() as tx:
+            rows = tx.all("SELECT * FROM submission WHERE state = :state ORDER BY receipt_number", state=state)
+        return [_submission(row) for row in rows]
+
+    def due(self, state: State, longest: float) -> list[Submission]:
+        """Some of `state` whose pause is over and that no person must look at, in the order of receipt.
+
+        `longest` pause in seconds: a moment beyond it was set by a clock that has gone back since.
+        """
+        now = datetime.now(UTC)
+        with self._database.read() as tx:
+            rows = tx.all(
+                "SELECT * FROM submission s WHERE state = :state"
+                " AND (due_at IS NULL OR due_at <= :now OR due_at > :never) AND NOT EXISTS"
+                " (SELECT 1 FROM filing f WHERE f.reference_uid = s.reference_uid AND f.held_for IS NOT NULL)"
+                " ORDER BY receipt_number LIMIT :most",
+                state=state,
+                now=utc_iso(now),
+                never=utc_iso(now + timedelta(seconds=longest)),
+                most=MOST_AT_ONCE,
+            )
+        return [_submission(row) for row in rows]
+
+    def postpone(self, item: Submission, seconds: float) -> None:
+        """One more try is made: if it comes to nothing, the next is due after so long."""
+        due = utc_iso(datetime.now(UTC) + timedelta(seconds=seconds))
+        self.record(item, due_at=due, tries=item.tries + 1)
 
     def read_blob(self, sha256: str) -> bytes:
         """A complete ciphertext; raises EnvelopeError if it is lost."""
-        try:
-            return self._path(sha256).read_bytes()
-        except FileNotFoundError:
-            raise EnvelopeError("a blob is missing in the store") from None
+        return self._blobs.read(sha256)
 
     def record(self, item: Submission, **values: object) -> None:
         """Note what became known of a submission: columns by name; a `state` moves along the allowed edges only."""
-        with self._lock, store.transaction(self._database):
-            self._update({"kiosk": item.kiosk, "submission": item.submission}, **values)
+        moved: dict[str, object] = {}
+        if "state" in values:
+            moved = {"due_at": None, "tries": 0}
+            if moment := {State.FILED: "filed_at", State.ANSWERED: "answered_at"}.get(State(str(values["state"]))):
+                moved[moment] = utc_iso(datetime.now(UTC))
+        with self._database.write() as tx:
+            _update(tx, item.kiosk, item.submission, values | moved)
 
     def answered(self, item: Submission, state: DossierState) -> None:
         """Keep the TTHC system's answer; nothing personal of it: no name, no note."""
@@ -270,50 +190,63 @@ class Registry:
 
     def find(self, code: str) -> Submission | None:
         """A submission by official code or provisional reference, once its envelope was opened."""
-        with self._lock:
-            row = self._one(
-                "WHERE (dossier_code = ? OR provisional_ref = ?) AND owner_hash IS NOT NULL ORDER BY receipt_number",
-                code,
-                code,
+        with self._database.read() as tx:
+            row = tx.one(
+                "SELECT * FROM submission WHERE (dossier_code = :code OR provisional_ref = :code)"
+                " AND owner_hash IS NOT NULL ORDER BY receipt_number LIMIT 1",
+                code=code,
             )
         return _submission(row) if row else None
 
     # --- the rows ---
 
-    def _one(self, where: str, *values: object) -> Any:
-        with self._lock:
-            return self._database.execute(f"SELECT * FROM submission {where} LIMIT 1", values).fetchone()  # noqa: S608
-
-    def _known(self, kiosk: str, submission: str) -> Any:
-        row = self._one("WHERE kiosk = ? AND submission = ?", kiosk, submission)
+    def _known(self, kiosk: str, submission: str) -> Row:
+        with self._database.read() as tx:
+            row = tx.one(_ONE, kiosk=kiosk, submission=submission)
         if row is None:
             raise Unknown
         return row
 
     def _announced(self, kiosk: str, sha256: str) -> Blob:
-        query = "SELECT size FROM blob WHERE kiosk = ? AND sha256 = ?"
-        row = self._database.execute(query, (kiosk, sha256)).fetchone()
+        with self._database.read() as tx:
+            row = tx.one("SELECT size FROM blob WHERE kiosk = :kiosk AND sha256 = :sha256", kiosk=kiosk, sha256=sha256)
         if row is None:
             raise Unknown
         return Blob(sha256, row["size"])
 
-    def _update(self, row: Mapping[str, object] | Any, **values: object) -> None:
-        columns = ", ".join(f"{name} = ?" for name in values)
-        query = f"UPDATE submission SET {columns} WHERE kiosk = ? AND submission = ?"  # noqa: S608  # our own names
-        self._database.execute(query, (*values.values(), row["kiosk"], row["submission"]))
 
-    def _path(self, sha256: str) -> Path:
-        return self._folder / "blobs" / sha256[:2] / sha256
-
-    def _part(self, sha256: str) -> Path:
-        return self._folder / "incoming" / f"{sha256}.part"
+_ONE = "SELECT * FROM submission WHERE kiosk = :kiosk AND submission = :submission"
 
 
-def _answer(row: Any) -> DossierState | None:
+def _insert(tx: Tx, manifest: Manifest, text: bytes) -> None:
+    ids = {"kiosk": manifest.kiosk, "submission": manifest.submission}
+    tx.run(
+        "INSERT INTO submission (kiosk, submission, sequence, manifest_sha256, manifest, announced_at)"
+        " VALUES (:kiosk, :submission, :sequence, :sha256, :text, :now)",
+        **ids,
+        sequence=manifest.sequence,
+        sha256=manifest.sha256,
+        text=text,
+        now=utc_iso(datetime.now(UTC)),
+    )
+    tx.many(
+        "INSERT INTO blob (kiosk, submission, sha256, size) VALUES (:kiosk, :submission, :sha256, :size)",
+        [{**ids, "sha256": blob.sha256, "size": blob.size} for blob in manifest.blobs],
+    )
+
+
+def _update(tx: Tx, kiosk: str, submission: str, values: Mapping[str, object]) -> None:
+    columns = ", ".join(f"{name} = :{name}" for name in values)
+    where = "kiosk = :of_kiosk AND submission = :of_submission"
+    query = f"UPDATE submission SET {columns} WHERE {where}"  # noqa: S608  # our own names
+    tx.run(query, **values, of_kiosk=kiosk, of_submission=submission)
+
+
+def _answer(row: Row) -> DossierState | None:
     return answers.from_json(json.loads(row["answer"])) if row["answer"] else None
 
 
-def _submission(row: Any) -> Submission:
+def _submission(row: Row) -> Submission:
     return Submission(
         kiosk=row["kiosk"],
         submission=row["submission"],
@@ -324,4 +257,5 @@ def _submission(row: Any) -> Submission:
         procedure=row["procedure"] or "",
         owner_hash=bytes(row["owner_hash"] or b""),
         answer=_answer(row),
+        tries=row["tries"],
     )

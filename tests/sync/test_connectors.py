@@ -20,6 +20,7 @@ from sync.connectors.ledger import Ledger, NotHeld
 from sync.connectors.national import National
 from sync.connectors.opencps import OpenCps
 from sync.envelope import Opened
+from sync.receiver.sqlite import SqliteDatabase
 from sync.tthc_model.faults import Fault
 from tests.sync.province import CANARY_ID, Province, expected, free_port, make_dossier, until
 
@@ -31,6 +32,12 @@ STEPS = {
 CASES = [(kind, fault, step) for kind in KINDS for step in STEPS[kind] for fault in Fault]
 SETTLE = 0.25
 SAMPLE = Path(__file__).parents[2] / "assets" / "catalogue" / "sample.toml"
+
+
+def desk_of(connector: Connector, folder: Path, settle: float) -> Desk:
+    """A desk with a database of its own."""
+    database = SqliteDatabase(folder)
+    return Desk(connector, Ledger(database), Catalogues(database), settle)
 
 
 class Office:
@@ -49,7 +56,7 @@ class Office:
 
     def desk(self, connector: Connector, settle: float = SETTLE, name: str = "filings") -> Desk:
         folder = self.province.root / "desk"
-        return Desk(connector, Ledger(folder / f"{name}.db"), Catalogues(folder / "catalogue"), settle)
+        return desk_of(connector, folder / name, settle)
 
     def fault(self, fault: str, only: str = "", count: int = 1, seconds: float = 0.2) -> None:
         order = {"fault": fault, "only": only, "count": count, "seconds": seconds}
@@ -124,7 +131,7 @@ def test_what_was_filed_before_there_was_a_ledger_is_still_asked_for_and_not_fil
 ):
     dossier = make_dossier(evidence=200)
     office.desk(office.connector("opencps", 5)).file(opened(dossier))
-    upgraded = Desk(office.connector("opencps", 5), Ledger(tmp_path / "new.db"), Catalogues(tmp_path / "c"), SETTLE)
+    upgraded = desk_of(office.connector("opencps", 5), tmp_path / "new", SETTLE)
     assert upgraded.state(dossier.reference_uid, dossier.provisional_ref, "x") is not None
     upgraded.file(opened(dossier))
     assert office.arrived(dossier.reference_uid) == expected(dossier)
@@ -219,7 +226,6 @@ def test_what_nobody_can_tell_waits_for_a_person_and_a_restart_does_not_forget_i
     [waiting] = desk.held()
     assert waiting.held_for.startswith("unknown outcome: find: ")
     assert CANARY_ID not in waiting.held_for
-    desk.close()
     again = office.desk(office.connector("national"), name=waiting.reference_uid)
     with pytest.raises(Held):
         again.file(dossier)
@@ -358,7 +364,7 @@ def test_a_reused_paper_is_named_in_the_dossier_and_shown_to_the_officer(office:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_catalogue_comes_over_with_a_version_that_changes_only_when_it_does(office: Office, tmp_path, kind: str):
     offered = office.province.root / "catalogue.toml"
-    desk = Desk(office.connector(kind, 5), Ledger(tmp_path / "x.db"), Catalogues(tmp_path / "catalogue"), SETTLE)
+    desk = desk_of(office.connector(kind, 5), tmp_path / "x", SETTLE)
     assert desk.catalogues.latest() is None
     desk.refresh_catalogue()
     desk.refresh_catalogue()

@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from sync import signed
 from sync.connectors.desk import open_desk
+from sync.envelope import key_id
 from sync.receiver import worker
+from sync.receiver.blobs import FileBlobs
 from sync.receiver.registry import Registry, State, Submission
+from sync.receiver.sqlite import SqliteDatabase
 from sync.tthc_model.faults import Fault
 from tests.sync.province import CANARY, CANARY_ID, Province, expected, make_dossier, until
 
@@ -98,14 +102,13 @@ def rounds(province: Province) -> Iterator[tuple[Province, worker.Worker, Regist
     until(lambda: province.forward() == 0)
     province.kill("receiver")
     province.start("tthc-model")
-    from sync import signed
-
     settings = province.settings.receiver
-    registry = Registry(settings.state, signed.signing_key(settings.receipt_key_file, "key"))
-    desk = open_desk(settings)
-    yield province, worker.Worker(registry, desk, signed.opening_key(settings.hpke_key_file, "key")), registry
-    desk.close()
-    registry.close()
+    database = SqliteDatabase(settings.state)
+    registry = Registry(database, FileBlobs(settings.state), signed.signing_key(settings.receipt_key_file, "key"))
+    key = signed.opening_key(settings.hpke_key_file, "key")
+    desk = open_desk(settings, database)
+    yield province, worker.Worker(registry, desk, {key_id(key.public_key()): key}, database.lead), registry
+    database.close()
 
 
 def test_a_dossier_that_the_system_stumbles_over_does_not_stop_the_others(rounds):
@@ -147,21 +150,21 @@ def test_a_defect_in_one_dossier_sets_it_aside_and_says_class_and_place_only(rou
 
 def test_a_defect_of_a_round_is_told_without_its_message_and_the_worker_goes_on(rounds, monkeypatch, caplog):
     _, work, registry = rounds
-    in_state, calls = registry.in_state, itertools.count()
+    due, calls = registry.due, itertools.count()
     monkeypatch.setattr(worker, "LONGEST_WAIT", 0.05)
 
-    def once_broken(state: State):
+    def once_broken(state: State, longest: float):
         if next(calls) == 0:
             raise OSError(5, CANARY)
-        return in_state(state)
+        return due(state, longest)
 
-    monkeypatch.setattr(registry, "in_state", once_broken)
+    monkeypatch.setattr(registry, "due", once_broken)
     work.start()
-    until(lambda: not in_state(State.COMMITTED))
+    until(lambda: not registry.in_state(State.COMMITTED))
     work.stop()
     assert re.search(r"a defect; it goes on: OSError at test_worker\.py:\d+", caplog.text)
     assert CANARY not in caplog.text
-    assert in_state(State.QUARANTINED) == []
+    assert registry.in_state(State.QUARANTINED) == []
 
 
 def test_the_catalogue_comes_over_while_dossiers_go(rounds, tmp_path: Path):

@@ -266,6 +266,10 @@ class ReceiverSettings:
     """Address of the object store's interface, if it is not Amazon's."""
     blobs_user_file: Path = Path("secrets/blobs-user")
     """`access key:secret key` of the object store."""
+    silent_seconds: float = 120.0
+    """Seconds without a word of a kiosk, in office hours, after which an alarm is raised."""
+    monitor: str = ""
+    """Common name of the client certificate that may read `/metrics`, and nothing else; empty: nobody."""
     least_free: int = 1_000_000_000
     """Bytes that must stay free in the folder: below, kiosks keep their files until there is room again."""
     tthc_kind: str = "opencps"

@@ -1,17 +1,4 @@
-"""What kiosks ask of the receiver, over mTLS.
-
-    PUT  /api/v1/submissions/{id}           signed manifest (all are idempotent)
-    HEAD /api/v1/blobs/{sha256}             Upload-Offset, Upload-Length
-    PATCH /api/v1/blobs/{sha256}            one piece at Upload-Offset, with Content-Digest (RFC 9530)
-    POST /api/v1/submissions/{id}/commit    signed receipt
-    GET  /api/v1/submissions/{id}/receipt   the same again
-    GET  /api/v1/submissions/{id}/status    {"state": …, "answer": …}
-    POST /api/v1/lookups                    {"code": …, "personal_id": …} → state, owner masked
-    PUT  /api/v1/report                     what the kiosk says of itself (contacts)
-    POST /api/v1/reconciliation             do both sides hold the same receipts?
-    GET  /api/v1/catalogue                  procedures, fees, receiving units; ETag is the version
-    POST /api/v1/reusable                   digitised papers that may stand for components (connectors.reuse)
-    GET  /api/v1/healthz
+"""What kiosks ask of the receiver, over mTLS. `openapi.TABLE` lists them.
 
 The common name of the client's certificate is the kiosk's id; it sees and sends its own submissions only. A look-up
 needs both numbers; an unknown code and a wrong number give the same answer.
@@ -21,7 +8,8 @@ import base64
 import hashlib
 import logging
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -34,20 +22,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from kiosk.clock import utc_iso
-from kiosk.config import ConfigError, ReceiverSettings
+from kiosk.config import ConfigError
 from kiosk.dossier import DossierState
 from sync import answers, serving, signed
 from sync.allowance import Allowance
 from sync.connectors import reuse
 from sync.connectors.contract import Refused, Unreachable
-from sync.connectors.desk import Desk
 from sync.envelope import KIOSK_ID, EnvelopeError, read_manifest
-from sync.receiver import blobs, registry
+from sync.receiver import blobs, metrics, registry
 from sync.receiver.admission import Admission
-from sync.receiver.contacts import Contacts
 from sync.receiver.database import Conflict, DatabaseFault
-from sync.receiver.registry import Registry, Submission
+from sync.receiver.openapi import SIGNED, TABLE, Endpoint, document
+from sync.receiver.parts import Parts
+from sync.receiver.registry import Submission
 from sync.receiver.shapes import Announced, Clock, Comparison, Health, LookUp, Report, Status
+from sync.receiver.watch import raise_alarm
 from sync.receiver.worker import OwnerHash
 
 log = logging.getLogger(__name__)
@@ -55,67 +44,77 @@ log = logging.getLogger(__name__)
 MOST_PIECE = 4 * 1024 * 1024
 MOST_ASKED = 16 * 1024
 """Bytes of a question or a report."""
-_SIGNED_TEXT = "application/vnd.motcua.signed"
 _CONTENT_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 
 
 class Kiosks:
     """The requests of kiosks over one registry."""
 
-    def __init__(
-        self,
-        settings: ReceiverSettings,
-        held: Registry,
-        known: Contacts,
-        admission: Admission,
-        tthc: Desk,
-        owner_hash: OwnerHash,
-        wake: Callable[[], None],
-    ) -> None:
-        self._settings = settings
-        self._registry = held
-        self._contacts = known
-        self._admission = admission
-        self._tthc = tthc
-        self._owner_hash = owner_hash
+    def __init__(self, parts: Parts, wake: Callable[[], None]) -> None:
+        """`wake` is called when there is something to hand on."""
+        self._parts = parts
+        self._registry = parts.registry
+        self._contacts = parts.contacts
+        self._tthc = parts.desk
+        self._admission = Admission(parts.blobs, parts.settings.least_free)
+        self._owner_hash = OwnerHash(parts.keys.values())
         self._wake = wake
         self._look_ups = Allowance(60, seconds=60)
         self._wrong = Allowance(5, seconds=900)
 
     def routes(self) -> list[Route]:
         """Everything under /api/v1."""
-        submission, blob = "/api/v1/submissions/{id:str}", "/api/v1/blobs/{sha256:str}"
+        described = document()
+
+        async def openapi(_: Request) -> Response:
+            return JSONResponse(described)
+
         return [
-            Route("/api/v1/healthz", self.healthz),
-            Route(submission, self.announce, methods=["PUT"]),
-            Route(f"{submission}/commit", self.commit, methods=["POST"]),
-            Route(f"{submission}/receipt", self.receipt),
-            Route(f"{submission}/status", self.status),
-            Route(blob, self.offset, methods=["HEAD"]),
-            Route(blob, self.append, methods=["PATCH"]),
-            Route("/api/v1/lookups", self.look_up, methods=["POST"]),
-            Route("/api/v1/report", self.report, methods=["PUT"]),
-            Route("/api/v1/reconciliation", self.reconcile, methods=["POST"]),
-            Route("/api/v1/catalogue", self.catalogue),
-            Route("/api/v1/reusable", self.reusable, methods=["POST"]),
+            *(Route(f"/api/v1{one.path}", self._served(one), methods=[one.method]) for one in TABLE),
+            Route("/api/v1/openapi.json", openapi),
         ]
 
-    async def _client(self, request: Request) -> str:
-        """The kiosk that asks."""
-        kiosk: str = getattr(request.state, "client", "")
-        if not KIOSK_ID.fullmatch(kiosk):
-            raise HTTPException(403, "the certificate names no kiosk")
-        await _stored(self._contacts.heard, kiosk)
-        return kiosk
+    def _served(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+        """The request of somebody whose certificate may make it."""
+        does: Callable[[Request, str], Awaitable[Response]] = getattr(self, endpoint.does)
 
-    async def healthz(self, request: Request) -> Response:
+        async def serve(request: Request) -> Response:
+            began, status = time.perf_counter(), 500
+            try:
+                response = await does(request, await self._client(request, endpoint))
+                status = response.status_code
+                return response
+            except HTTPException as refusal:
+                status = refusal.status_code
+                raise
+            finally:
+                metrics.SECONDS.labels(endpoint.does, str(status)).observe(time.perf_counter() - began)
+
+        return serve
+
+    async def _client(self, request: Request, endpoint: Endpoint) -> str:
+        """The kiosk that asks, or the monitor."""
+        name: str = getattr(request.state, "client", "")
+        monitor = self._parts.settings.monitor
+        if (name == monitor != "") != (endpoint.does == "metrics"):
+            raise HTTPException(403, "this certificate may not ask that")
+        if not KIOSK_ID.fullmatch(name):
+            raise HTTPException(403, "the certificate names no kiosk")
+        if endpoint.does != "metrics" and self._contacts.fresh(name):
+            await _stored(self._contacts.heard, name)
+        return name
+
+    async def metrics(self, _request: Request, _monitor: str) -> Response:
+        """For Prometheus."""
+        return Response(await _stored(metrics.page, self._parts.database), media_type=metrics.MEDIA_TYPE)
+
+    async def healthz(self, _request: Request, _kiosk: str) -> Response:
         """It is there."""
-        await self._client(request)
         return _json(Health())
 
-    async def announce(self, request: Request) -> Response:
+    async def announce(self, request: Request, kiosk: str) -> Response:
         """Take a manifest that the kiosk of the certificate has signed."""
-        kiosk, text = await self._client(request), await serving.body(request, signed.MOST_BYTES)
+        text = await serving.body(request, signed.MOST_BYTES)
         try:
             if read_manifest(text, None).kiosk != kiosk:
                 raise HTTPException(403, "this certificate may not send for that kiosk")
@@ -124,24 +123,30 @@ class Kiosks:
             raise HTTPException(422, str(error)) from None
         if manifest.submission != request.path_params["id"]:
             raise HTTPException(422, "the manifest is for another submission")
-        await _stored(self._registry.announce, manifest, text)
+        try:
+            await _stored(self._registry.announce, manifest, text)
+        except HTTPException as refusal:
+            if refusal.status_code == 409:
+                detail = f"{manifest.submission} (số {manifest.sequence})"
+                await _stored(raise_alarm, self._parts.database, kiosk, "conflict", detail)
+            raise
         return _json(Announced())
 
     def _enrolled_key(self, kiosk: str) -> Ed25519PublicKey:
-        path = self._settings.kiosk_keys / f"{kiosk}.pub"
+        path = self._parts.settings.kiosk_keys / f"{kiosk}.pub"
         try:
             return signed.verifying_key(path, "the key of an enrolled kiosk")
         except ConfigError:
             raise HTTPException(403, "this kiosk is not enrolled") from None
 
-    async def offset(self, request: Request) -> Response:
+    async def offset(self, request: Request, kiosk: str) -> Response:
         """How much of a blob is here."""
-        reached, size = await _stored(self._registry.offset, await self._client(request), request.path_params["sha256"])
+        reached, size = await _stored(self._registry.offset, kiosk, request.path_params["sha256"])
         return Response(headers={"Upload-Offset": str(reached), "Upload-Length": str(size)})
 
-    async def append(self, request: Request) -> Response:
+    async def append(self, request: Request, kiosk: str) -> Response:
         """One piece; the new offset, or 409 with the offset at which to go on."""
-        kiosk, piece = await self._client(request), await serving.body(request, MOST_PIECE)
+        piece = await serving.body(request, MOST_PIECE)
         digest = _CONTENT_DIGEST.fullmatch(request.headers.get("Content-Digest", ""))
         offset = request.headers.get("Upload-Offset", "")
         if digest is None or not re.fullmatch(r"\d{1,12}", offset):
@@ -151,27 +156,27 @@ class Kiosks:
         sha256 = request.path_params["sha256"]
         with self._admission.piece():
             reached = await _stored(self._registry.append, kiosk, sha256, int(offset), piece)
+        metrics.BYTES.inc(len(piece))
         return Response(status_code=204, headers={"Upload-Offset": str(reached)})
 
-    async def commit(self, request: Request) -> Response:
+    async def commit(self, request: Request, kiosk: str) -> Response:
         """The receipt, once everything announced is durably here."""
-        receipt = await _stored(self._registry.commit, await self._client(request), request.path_params["id"])
+        receipt = await _stored(self._registry.commit, kiosk, request.path_params["id"])
         self._wake()
-        return Response(receipt, media_type=_SIGNED_TEXT)
+        return Response(receipt, media_type=SIGNED)
 
-    async def receipt(self, request: Request) -> Response:
+    async def receipt(self, request: Request, kiosk: str) -> Response:
         """The receipt of before."""
-        receipt = await _stored(self._registry.receipt, await self._client(request), request.path_params["id"])
-        return Response(receipt, media_type=_SIGNED_TEXT)
+        receipt = await _stored(self._registry.receipt, kiosk, request.path_params["id"])
+        return Response(receipt, media_type=SIGNED)
 
-    async def status(self, request: Request) -> Response:
+    async def status(self, request: Request, kiosk: str) -> Response:
         """How far a submission is."""
-        state, answer = await _stored(self._registry.status, await self._client(request), request.path_params["id"])
+        state, answer = await _stored(self._registry.status, kiosk, request.path_params["id"])
         return _json(Status(state, answers.to_json(answer) if answer else None))
 
-    async def look_up(self, request: Request) -> Response:
+    async def look_up(self, request: Request, kiosk: str) -> Response:
         """What is known of a dossier, for somebody who holds both numbers."""
-        kiosk = await self._client(request)
         asked = await _read(LookUp, request)
         code, personal_id = "".join(asked.code.split()).upper()[:64], asked.personal_id.strip()[:12]
         if not (self._look_ups.take(kiosk) and self._wrong.left(code)):
@@ -194,20 +199,17 @@ class Kiosks:
 
     # --- what the kiosk says of itself, and what it may know ---
 
-    async def report(self, request: Request) -> Response:
+    async def report(self, request: Request, kiosk: str) -> Response:
         """Keep the report; the receiver's time."""
-        kiosk = await self._client(request)
         await _stored(self._contacts.report, kiosk, await _read(Report, request))
         return _json(Clock(utc_iso(datetime.now(UTC))))
 
-    async def reconcile(self, request: Request) -> Response:
+    async def reconcile(self, request: Request, kiosk: str) -> Response:
         """Whether both sides hold the same receipts, else what is held here."""
-        kiosk = await self._client(request)
         return _json(await _stored(self._contacts.compare, kiosk, await _read(Comparison, request)))
 
-    async def catalogue(self, request: Request) -> Response:
+    async def catalogue(self, request: Request, _kiosk: str) -> Response:
         """The newest catalogue, unless the kiosk has it."""
-        await self._client(request)
         newest = await _stored(self._tthc.catalogues.latest)
         if newest is None:
             raise HTTPException(404, "there is no catalogue yet")
@@ -216,9 +218,8 @@ class Kiosks:
             return Response(status_code=304, headers=tag)
         return Response(newest[1], media_type="application/json", headers=tag)
 
-    async def reusable(self, request: Request) -> Response:
+    async def reusable(self, request: Request, kiosk: str) -> Response:
         """Digitised papers of the citizen that may stand for components; only with consent."""
-        kiosk = await self._client(request)
         if not self._look_ups.take(kiosk):
             raise HTTPException(429, "too many look-ups", {"Retry-After": "60"})
         try:

@@ -40,13 +40,17 @@ class Contacts:
         self._heard: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def heard(self, kiosk: str) -> None:
-        """It spoke to us."""
+    def fresh(self, kiosk: str) -> bool:
+        """Whether this contact is to be noted: once in `HEARD_SECONDS`."""
         now = time.monotonic()
         with self._lock:
             if now - self._heard.get(kiosk, -HEARD_SECONDS) < HEARD_SECONDS:
-                return
+                return False
             self._heard[kiosk] = now
+            return True
+
+    def heard(self, kiosk: str) -> None:
+        """It spoke to us."""
         self._note(kiosk, "last_contact = :now")
 
     def report(self, kiosk: str, report: Report) -> None:

@@ -10,38 +10,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kiosk.config import ConfigError, ReceiverSettings, require
-from sync import serving, signed
-from sync.connectors.desk import open_desk
-from sync.envelope import key_id
-from sync.receiver.admission import Admission
+from sync import serving
 from sync.receiver.api import Kiosks
-from sync.receiver.blobs import open_blobs
-from sync.receiver.contacts import Contacts
-from sync.receiver.database import open_database
-from sync.receiver.registry import Registry
-from sync.receiver.worker import OwnerHash, Worker
+from sync.receiver.parts import Parts
+from sync.receiver.watch import Watch
+from sync.receiver.worker import Worker
 
 
 def create_app(settings: ReceiverSettings) -> Starlette:
     """The application with its worker; raises ConfigError or OSError with one clear line."""
-    opening = signed.opening_key(settings.hpke_key_file, "the key that opens envelopes")
-    receipt_key = signed.signing_key(settings.receipt_key_file, "the key that signs receipts")
-    if not settings.kiosk_keys.is_dir():
-        raise ConfigError(f"{settings.kiosk_keys}: the folder of enrolled kiosks' keys is missing; create it")
-    blobs, database = open_blobs(settings), open_database(settings)
-    tthc = open_desk(settings, database)
-    held = Registry(database, blobs, receipt_key)
-    keys = {key_id(opening.public_key()): opening}
-    worker = Worker(held, tthc, keys, database.lead, settings.catalogue_seconds)
-    admission, known = Admission(blobs, settings.least_free), Contacts(database, held)
-    kiosks = Kiosks(settings, held, known, admission, tthc, OwnerHash(keys.values()), worker.wake)
+    parts = Parts.open(settings)
+    worker = Worker(parts.registry, parts.desk, parts.keys, parts.database.lead, settings.catalogue_seconds)
+    watch = Watch(parts.database, settings)
+    kiosks = Kiosks(parts, worker.wake)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         worker.start()
+        watch.start()
         yield
+        watch.stop()
         worker.stop()
-        database.close()
+        parts.close()
 
     return Starlette(routes=kiosks.routes(), lifespan=lifespan, exception_handlers={HTTPException: _error})
 

@@ -1,4 +1,4 @@
-"""What the receiver holds, on both databases and both stores: once, durable, resumable, never changed behind its back."""
+"""What the receiver holds, on both databases and both stores: once, durable, resumable, unchanged."""
 
 import contextlib
 import hashlib
@@ -152,8 +152,10 @@ def test_the_database_itself_refuses_what_must_not_be(database, registry, sealer
         "UPDATE submission SET state = 'announced'",
         "UPDATE submission SET state = 'answered'",
         "UPDATE submission SET receipt = NULL",
-        "INSERT INTO submission (kiosk, submission, sequence, manifest_sha256, manifest, announced_at)"
-        " SELECT kiosk, 'f', sequence, manifest_sha256, manifest, announced_at FROM submission",
+        (
+            "INSERT INTO submission (kiosk, submission, sequence, manifest_sha256, manifest, announced_at)"
+            " SELECT kiosk, 'f', sequence, manifest_sha256, manifest, announced_at FROM submission"
+        ),
     ):
         with pytest.raises(Conflict), database.write() as tx:
             tx.run(change)

@@ -151,9 +151,10 @@ class Kiosks:
         offset = request.headers.get("Upload-Offset", "")
         if digest is None or not re.fullmatch(r"\d{1,12}", offset):
             raise HTTPException(400, "Content-Digest (sha-256) and Upload-Offset are required")
-        if base64.b64decode(digest[1]) != hashlib.sha256(piece).digest():
-            raise HTTPException(503, "the piece was altered on the way")
         sha256 = request.path_params["sha256"]
+        if base64.b64decode(digest[1]) != hashlib.sha256(piece).digest():
+            reached, _ = await _stored(self._registry.offset, kiosk, sha256)
+            raise _go_on(reached, "the piece was altered on the way")
         with self._admission.piece():
             reached = await _stored(self._registry.append, kiosk, sha256, int(offset), piece)
         metrics.BYTES.inc(len(piece))
@@ -232,12 +233,16 @@ class Kiosks:
         return Response(reuse.told(found), media_type="application/json")
 
 
+def _go_on(offset: int, why: str) -> HTTPException:
+    """The kiosk is told where to go on: nothing of the piece was taken."""
+    return HTTPException(409, f"{why}; go on at Upload-Offset", {"Upload-Offset": str(offset)})
+
+
 _REFUSALS: dict[type[Exception], tuple[int, str]] = {
     registry.Unknown: (404, "this kiosk announced no such thing"),
     registry.Missing: (424, "not everything has arrived"),
     Conflict: (409, "this id or number stands for something else"),
     blobs.TooMuch: (413, "more than was announced"),
-    blobs.Damaged: (503, "what arrived is not what was announced; send it again"),
 }
 
 
@@ -245,7 +250,9 @@ async def _stored(work: Callable[..., Any], *arguments: object) -> Any:
     try:
         return await run_in_threadpool(work, *arguments)
     except blobs.WrongOffset as wrong:
-        raise HTTPException(409, "go on at Upload-Offset", {"Upload-Offset": str(wrong.args[0])}) from None
+        raise _go_on(wrong.args[0], "this is not the next piece") from None
+    except blobs.Damaged:
+        raise _go_on(0, "what arrived is not what was announced") from None
     except tuple(_REFUSALS) as refusal:
         raise HTTPException(*_REFUSALS[type(refusal)]) from None
     except (OSError, DatabaseFault) as fault:

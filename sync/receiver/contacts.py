@@ -64,7 +64,7 @@ class Contacts:
         agrees = digest_of(held) == asked.sha256
         found = json.dumps({"from": asked.first, "to": asked.last, "agrees": agrees})
         self._note(kiosk, "reconciled_at = :now, reconciliation = :found", found=found)
-        return Agreement(agrees, None if agrees else held)
+        return Agreement(agrees, None if agrees else [list(one) for one in held])
 
     def _note(self, kiosk: str, what: str, **values: object) -> None:
         with self._database.write() as tx:

@@ -60,7 +60,7 @@ TABLE = (
     ),
     Endpoint(
         "PATCH", _BLOB, "append", "One piece of a blob", _OCTETS, status=204,
-        refusals=(400, 404, 409, 413, 429, 503, 507),
+        refusals=(400, 404, 409, 413, 429, 507),
         takes=("Upload-Offset", "Content-Digest"), gives=("Upload-Offset",),
     ),
     Endpoint(

@@ -18,8 +18,6 @@ from sync.envelope import Blob, Manifest, read_manifest
 from sync.receiver.blobs import Blobs
 from sync.receiver.database import Conflict, Database, Row, Tx
 
-MOST_COMPARED = 1000
-"""Sequence numbers in one reconciliation."""
 MOST_AT_ONCE = 200
 """Submissions handed on in one round."""
 
@@ -132,7 +130,7 @@ class Registry:
                 " AND sequence BETWEEN :first AND :last AND receipt_number IS NOT NULL ORDER BY sequence",
                 kiosk=kiosk,
                 first=first,
-                last=min(last, first + MOST_COMPARED - 1),
+                last=last,
             )
         return [(row["sequence"], row["submission"], row["manifest_sha256"]) for row in rows]
 

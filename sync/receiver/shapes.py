@@ -6,6 +6,9 @@ import msgspec
 
 from sync.envelope import SHA256, SUBMISSION_ID
 
+MOST_COMPARED = 1000
+"""Sequence numbers in one reconciliation."""
+
 Natural = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 Measure = Annotated[float, msgspec.Meta(ge=0, lt=2**53)]
 Digest = Annotated[str, msgspec.Meta(pattern=f"^{SHA256.pattern}$")]
@@ -52,6 +55,11 @@ class Comparison(msgspec.Struct, frozen=True):
     last: Annotated[int, msgspec.Meta(ge=1, lt=2**53)] = msgspec.field(name="to")
     sha256: Digest
 
+    def __post_init__(self) -> None:
+        """Refuse what is no range, or a longer one than is compared at once."""
+        if not 0 <= self.last - self.first < MOST_COMPARED:
+            raise ValueError(f"from … to must be a range of at most {MOST_COMPARED} numbers")
+
 
 class LookUp(msgspec.Struct, frozen=True):
     """The two numbers of a look-up."""
@@ -83,7 +91,7 @@ class Agreement(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether both sides hold the same receipts; if not, what is held here: [sequence, submission, SHA-256]."""
 
     agrees: bool
-    held: list[tuple[int, str, str]] | None = None
+    held: list[list[int | str]] | None = None
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import postgres
 import pytest
 
+import postgres
 from kiosk.clock import utc_iso
 from kiosk.config import ReceiverSettings
 from sync.receiver.database import Database, open_database

@@ -20,6 +20,9 @@ GROWTH = 64 << 10
 """KiB that the process may grow by in one input."""
 
 
+_OURS = re.compile("/(hardware|kiosk|sync)/")
+
+
 class TooLong(BaseException):
     """The input took too long. Not an Exception, so that no parser takes it for bad data."""
 
@@ -93,6 +96,6 @@ def _place(error: BaseException) -> str:
     """The kind of error and the last lines of ours that it came through."""
     if isinstance(error, TooLong):
         return "time"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/hardware/" in frame.filename]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _OURS.search(frame.filename)]
     lines = [f"{frame.filename.rsplit('/', 1)[1]}:{frame.lineno}" for frame in frames[-2:]]
     return ":".join([type(error).__name__, *lines])

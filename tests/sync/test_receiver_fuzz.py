@@ -1,7 +1,6 @@
 """Requests made up from the receiver's own OpenAPI document: whatever comes, a documented answer and never a 5xx."""
 
 from openapi_storm import storm
-
 from tests.sync.province import Province, make_dossier
 from tests.sync.test_receiver import Kiosk
 

@@ -2,6 +2,7 @@
 
 import pytest
 import requests
+
 from openapi_storm import storm
 
 

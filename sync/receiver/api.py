@@ -267,7 +267,7 @@ async def _read(shape: type[T], request: Request) -> T:
     """The body, if it has this shape. What is wrong is named by its place, never by its value."""
     try:
         return msgspec.json.decode(await serving.body(request, MOST_ASKED), type=shape)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HTTPException(400, f"not a {shape.__name__}: {error}") from None
 
 

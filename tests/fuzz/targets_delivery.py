@@ -130,7 +130,7 @@ def questions(data: bytes) -> None:
     with suppress(ValueError):
         reuse.read_wish(data)
     for shape in (Report, Comparison, LookUp):
-        with suppress(msgspec.DecodeError, RecursionError):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             msgspec.json.decode(data, type=shape)
 
 

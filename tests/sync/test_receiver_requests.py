@@ -42,7 +42,8 @@ def test_a_report_is_kept_and_answered_with_the_receivers_time(open_province, ki
     assert answer.json()["utc"].startswith(time.strftime("%Y-%m-%dT", time.gmtime()))
     for wrong in ({"schema": 2}, {"waiting": -1}, {"utc": "soon"}, {"audit": None}, {"program": "x" * 99}):
         assert kiosk("PUT", "/report", REPORT | wrong).status_code == 400
-    assert kiosk("PUT", "/report", b"[" * 9000).status_code == 400
+    for body in (b"[" * 9000, b'{"utc": "\xd4"}', b""):
+        assert kiosk("PUT", "/report", body).status_code == 400
     assert kiosk("PUT", "/report", b" " * 20_000).status_code == 413
 
 

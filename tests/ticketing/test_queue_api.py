@@ -78,6 +78,7 @@ def test_a_number_needs_exactly_one_well_formed_key(running, keys: list[str]) ->
         b"",
         b"[]",
         b"{",
+        b'{"service": "\xd4"}',
         b"\xff\xfe",
         b"[" * 4000,
         b'{"service": 5}',

@@ -206,7 +206,7 @@ def _decoded(decoder: "msgspec.json.Decoder[Any]", data: bytes) -> Any:
         return decoder.decode(data or b"{}")
     except msgspec.ValidationError as error:
         raise Refused("bad_request", f"Yêu cầu không hợp lệ: {error}", 400) from None
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Refused("bad_request", "Yêu cầu không phải JSON", 400) from None
 
 

@@ -58,6 +58,7 @@ async def _received(stage: "Stage") -> list[dict[str, Any]]:
                 "status": dossier["dossierStatus"],
                 "applicantIdNo": dossier["applicantIdNo"],
                 "files": files,
+                "reused": dossier["reused"],
             }
         )
     return dossiers

@@ -59,20 +59,21 @@ async def book(stage: "Stage") -> tuple[str, bool]:
 
 
 async def file_a_dossier(stage: "Stage") -> None:
-    """A birth registration: chip card, two components with three pages, form, consent; waits for the answer."""
+    """A birth registration: chip card, a paper on file, two with three pages, form, consent; waits for the answer."""
     await stage.answer("attract", "language:vi")
     await stage.answer("choose_errand", "answer:file_dossier")
     await identify(stage)
     await stage.answer("choose_procedure", "group:hotich")
     await stage.answer("choose_procedure", f"procedure:{BIRTH_REGISTRATION}")
     await stage.answer("show_components", "answer:start")
+    await stage.answer("consent_to_reuse", "answer:agree")
+    await stage.answer("offer_reuse", "answer:use")
     await hand_on(stage, "birth-notification-1")
     await stage.answer("review_page", "answer:complete")
     await stage.dock("camera", "clear")
     await capture(stage, "birth-form-1", more=True)
     await capture(stage, "birth-form-2", more=False)
     await arrange(stage)
-    await stage.answer("capture_page", "answer:skip")
     await fill_in(stage)
     await stage.answer("review_dossier", "answer:go_on")
     await stage.answer("consent", "answer:agree")

@@ -91,6 +91,7 @@ class World:
             _write_private(self._password_file(name), f"{secrets.token_hex(3)}-{secrets.token_hex(3)}")
         shutil.copyfile(ASSETS / "catalogue" / "sample.toml", self.folder / "catalogue.toml")
         shutil.copytree(ASSETS / "cards", self.folder / "cards", dirs_exist_ok=True)
+        shutil.copytree(ASSETS / "tthc", self.folder / "tthc-model", dirs_exist_ok=True)
         self.config.write_text(self._toml(), "utf-8")
         settings = load(self.config)
         self._enrol(settings)

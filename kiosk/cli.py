@@ -241,7 +241,8 @@ def _parser() -> argparse.ArgumentParser:
     serve = top.level("serve", "server", "the servers")
     _add_queue_tasks(serve.add("queue", _serve_queue, "the queue server with console and hall display"))
     serve.add("receiver", _serve_receiver, "the receiver of dossiers")
-    serve.add("tthc-model", _serve_tthc_model, "a model TTHC system (OpenCPS v2 subset)")
+    told = "a model TTHC system: OpenCPS v2 and the national flow, faults on demand, a page that shows what arrived"
+    serve.add("tthc-model", _serve_tthc_model, told)
     demo.add_argument("--free-ports", action="store_true", help="use ports that no other program uses")
     forward = top.add("forward", _forward, "the forwarder of the outbox")
     forward.add_argument("--once", action="store_true", help="send what is due and end")

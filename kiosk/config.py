@@ -192,6 +192,8 @@ class OfficeSettings:
     """What a receipt's QR opens; the reference is appended as `?ma=`."""
     timeout: float = 20.0
     """Seconds for a whole request."""
+    reuse_seconds: float = 8.0
+    """Seconds for which a citizen waits for papers that the province holds already; 0: they are not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,7 @@ class OutboxSettings:
     daily_mb: int = 300
     """MB that a busy day brings: from it the days of space left are reckoned."""
     warn_days: int = 7
-    """With less space than for so many days the kiosk says so to technicians."""
+    """With less space than for so many days the kiosk is degraded (`disk_low`); it closes when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +279,7 @@ class ReceiverSettings:
     tthc_url: str = "http://127.0.0.1:8490/o/rest/v2"
     """Base address of the TTHC system's interface."""
     tthc_user_file: Path = Path("secrets/tthc-user")
-    """`user:password` for the TTHC system; for the national flow `client_id:client_secret`."""
+    """`user:password` for the TTHC system, `bearer:TOKEN`, or for the national flow `client_id:client_secret`."""
     tthc_timeout: float = 30.0
     """Seconds for one whole exchange with the TTHC system."""
     tthc_refuses_duplicates: bool = False
@@ -299,7 +301,7 @@ class TthcModelSettings:
     state: Path = Path("tthc-model")
     """Folder of what arrived."""
     user_file: Path = Path("secrets/tthc-user")
-    """`user:password` that callers present; in the national flow `client_id:client_secret`."""
+    """`user:password` that callers present, or `bearer:TOKEN`; in the national flow `client_id:client_secret`."""
     catalogue: Path = Path("catalogue.toml")
     """What procedures it offers; read anew for every question."""
     refuses_duplicates: bool = True

@@ -12,6 +12,7 @@ from typing import Any
 from kiosk.catalogue import Component, Procedure
 from kiosk.citizen import Citizen
 from kiosk.clock import utc_iso
+from kiosk.reuse import Agreement, Reusable
 
 PROVISIONAL_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # no 0/O, 1/I/L, U: read aloud and typed by hand
 
@@ -55,18 +56,20 @@ class Document:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Papers:
-    """What the citizen gave for one component: captured pages, or paper only (then `pages` is empty)."""
+    """What the citizen gave for one component: captured pages, a digitised paper to re-use, or paper only."""
 
     component: Component
     pages: tuple[Page, ...] = ()
     pdf: bytes = b""
     sha256: str = ""
     """Of `pdf`, hexadecimal, from the moment it was made; empty without one."""
+    reused: Reusable | None = None
+    """What the province holds already; then there are no pages."""
 
     @property
     def paper_only(self) -> bool:
         """Whether the paper stays with the citizen until an officer has seen it."""
-        return not self.pages
+        return not self.pages and self.reused is None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,6 +84,8 @@ class Dossier:
     papers: tuple[Papers, ...]
     submitted_at: datetime
     support_place: str
+    reuse: Agreement | None = None
+    """The consent to the search for digitised papers; None: nothing was searched."""
 
     def file_name(self, number: int, papers: Papers) -> str:
         """`<reference>_<component>_<nn>.pdf`: ASCII, without names or ID numbers (domain reference §6)."""
@@ -119,26 +124,30 @@ class Dossier:
             },
             "answers": dict(self.answers),
             "answers_shown": self.answers_shown,
-            "components": [
-                {
-                    "code": papers.component.code,
-                    "name": papers.component.name.vi,
-                    "paper_only": papers.paper_only,
-                    "pages": len(papers.pages),
-                    "dpi": [page.dpi for page in papers.pages],
-                    "sha256": papers.sha256 or None,
-                    "file": None if papers.paper_only else self.file_name(number, papers),
-                }
-                for number, papers in enumerate(self.papers, start=1)
-            ],
+            "reuse_consent": self.reuse.payload() if self.reuse else None,
+            "components": [self._component(number, papers) for number, papers in enumerate(self.papers, start=1)],
         }
+
+    def _component(self, number: int, papers: Papers) -> dict[str, Any]:
+        told = {
+            "code": papers.component.code,
+            "name": papers.component.name.vi,
+            "paper_only": papers.paper_only,
+            "pages": len(papers.pages),
+            "dpi": [page.dpi for page in papers.pages],
+            "sha256": papers.sha256 or None,
+            "file": self.file_name(number, papers) if papers.pages else None,
+        }
+        if reused := papers.reused:
+            told |= {"reused": reused.result_code, "reused_number": reused.number, "reused_issuer": reused.issuer}
+        return told
 
     def files(self) -> dict[str, bytes]:
         """Attachments and identity evidence by file name."""
         attachments = {
             self.file_name(number, papers): papers.pdf
             for number, papers in enumerate(self.papers, start=1)
-            if not papers.paper_only
+            if papers.pages
         }
         evidence = {f"identity/{name}.bin": content for name, content in self.owner.evidence.items()}
         return attachments | evidence

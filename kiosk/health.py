@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -77,6 +77,7 @@ class Reason(StrEnum):
     TTHC_UNREACHABLE = "tthc_unreachable"
     NOT_FOUND = "not_found"
     # storage
+    DISK_LOW = "disk_low"
     DISK_FULL = "disk_full"
     STORAGE_ERROR = "storage_error"
     # speech
@@ -136,8 +137,9 @@ class Published:
         return self._status
 
     def publish(self, level: Level, reason: Reason, detail: str = "") -> None:
-        """Take over a state; the same level and reason again is no change. Callable from any thread."""
+        """Take over a state; the same level and reason again only bring the detail up. Callable from any thread."""
         if (level, reason) == (self._status.level, self._status.reason):
+            self._status = replace(self._status, detail=detail)
             return
         self._status = Status(level, reason, datetime.now(UTC), detail)
         log.info("%s: %s (%s) %s", self.name, level.value, reason.value, detail)

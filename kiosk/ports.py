@@ -13,6 +13,7 @@ from kiosk.citizen import AccessKey, Citizen
 from kiosk.clock import Clock
 from kiosk.dossier import Document, DocumentLabel, Dossier, DossierState, Page
 from kiosk.health import Failure, Reason, Status
+from kiosk.reuse import Reusable, Wish
 from kiosk.slips import Slip
 from kiosk.ticket import Ticket
 
@@ -200,6 +201,13 @@ class Office(Device, Protocol):
 
     async def look_up(self, code: str, personal_id: str) -> DossierState | Failure:
         """What is known of a dossier (its code or provisional reference) whose owner has this number."""
+
+    @property
+    def asks_for_papers(self) -> bool:
+        """Whether digitised papers can be asked for now, as far as is known."""
+
+    async def reusable(self, wish: Wish) -> tuple[Reusable, ...] | Failure:
+        """Digitised papers for components of the wish, newest first; a Failure after a few seconds at the latest."""
 
 
 @dataclass(frozen=True, slots=True)

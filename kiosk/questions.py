@@ -16,6 +16,7 @@ from kiosk.citizen import AccessKey, Citizen
 from kiosk.dossier import Dossier, DossierState, Page
 from kiosk.health import Reason
 from kiosk.leaves import Leaf
+from kiosk.reuse import Reusable
 from kiosk.shutter import Sight
 from kiosk.text import Language, Text
 from kiosk.ticket import Ticket
@@ -304,6 +305,34 @@ class ShowComponents(Question[None]):
     """What the procedure needs, before anything is captured: papers, fee, time."""
 
     procedure: Procedure
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentToReuse(Question[bool]):
+    """May the province's digitised papers be searched for those of `owner`, who is also the one who asks?
+
+    `components`: for how many papers of the procedure. No is as good: nothing is searched, nothing is kept.
+    """
+
+    owner: Citizen
+    components: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfferReuse(Question[Reusable | Nothing]):
+    """What was found for one component, newest first: use one of them, or capture the paper (NOTHING)."""
+
+    component: Component
+    position: int
+    of: int
+    found: tuple[Reusable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToReuse(Question[None]):
+    """Nothing was found, or (`searched` false) nobody could be asked: the papers are captured as usual."""
+
+    searched: bool
 
 
 class CaptureAnswer(StrEnum):

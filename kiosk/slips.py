@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from kiosk.appointment import Appointment, Standing
 from kiosk.clock import shown
-from kiosk.dossier import Dossier, DossierState
+from kiosk.dossier import Dossier, DossierState, Papers
 from kiosk.i18n import say
 from kiosk.text import Text
 from kiosk.ticket import LONG, Ticket
@@ -115,10 +115,7 @@ def _appointment(kept: Appointment) -> tuple[Element, ...]:
 
 def interim_slip(dossier: Dossier, centre: Text, status_url: str) -> Slip:
     """The provisional receipt: it says that the dossier is not yet received (domain reference §4, rule)."""
-    given = [
-        Pair(f"{n}. {p.component.name.vi}", say("slip.paper_only" if p.paper_only else "slip.pages", n=len(p.pages)).vi)
-        for n, p in enumerate(dossier.papers, start=1)
-    ]
+    given = [Pair(f"{n}. {p.component.name.vi}", _given(p)) for n, p in enumerate(dossier.papers, start=1)]
     return Slip(
         "interim",
         (
@@ -144,10 +141,16 @@ def interim_slip(dossier: Dossier, centre: Text, status_url: str) -> Slip:
     )
 
 
+def _given(papers: Papers) -> str:
+    if papers.reused:
+        return say("slip.reused", number=papers.reused.shown_number).vi
+    return say("slip.paper_only" if papers.paper_only else "slip.pages", n=len(papers.pages)).vi
+
+
 def status_slip(state: DossierState, centre: Text) -> Slip:
     """What the TTHC system answered: the official code and status, as an information slip (not Mẫu 01)."""
-    status = status_text(state.status)
-    due = [Pair(_label("slip.due"), shown(state.due_at))] if state.due_at else []
+    advice = advice_text(state.status)
+    facts = [Pair(_label(f"screen.show_status.{key}"), value) for key, value in what_matters(state)]
     return Slip(
         "status",
         (
@@ -157,11 +160,13 @@ def status_slip(state: DossierState, centre: Text) -> Slip:
             Line(say("slip.status_title").vi, Size.LARGE, bold=True),
             Line(say("slip.status_title").en, Size.SMALL),
             Line(state.dossier_code or state.provisional_ref, Size.LARGE, bold=True),
-            *_both(status),
+            *_both(status_text(state.status)),
+            Line(advice.vi),
+            Line(advice.en, Size.SMALL),
             Rule(),
+            *facts,
             Pair(_label("slip.provisional_ref"), state.provisional_ref),
             Pair(_label("slip.procedure"), state.procedure),
-            *due,
             Qr(state.dossier_code or state.provisional_ref),
             Line(say("slip.information_only").vi, Size.SMALL),
             Line(say("slip.information_only").en, Size.SMALL),
@@ -174,6 +179,28 @@ def status_text(status: int) -> Text:
     if 0 <= status <= 10:
         return say(f"status.{status}")
     return say("status.unknown", code=status)
+
+
+def advice_text(status: int) -> Text:
+    """What the citizen has to do now, for every status."""
+    return say(f"screen.show_status.next_{status if 0 <= status <= 10 else 'unknown'}")
+
+
+_NOTES = {3: "reason", 5: "missing", 7: "reason", 8: "reason"}
+"""What an officer's note is, where a status says so."""
+_WITHOUT_RESULT = (3, 7, 8, 10)
+"""There is nothing to collect, or it was collected."""
+
+
+def what_matters(state: DossierState) -> list[tuple[str, str]]:
+    """Note, fee, due time and place as far as there are: keys under `screen.show_status.` and values."""
+    facts = [
+        (_NOTES.get(state.status, "note"), state.note),
+        ("fee", state.fee),
+        ("due", shown(state.due_at) if state.due_at else ""),
+        ("collect", "" if state.status in _WITHOUT_RESULT else state.collect_at),
+    ]
+    return [(key, value) for key, value in facts if value]
 
 
 def _label(key: str) -> str:

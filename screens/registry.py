@@ -15,9 +15,12 @@ from screens.confirm_holder import ConfirmHolderScreen
 from screens.confirm_leaving import ConfirmLeavingScreen
 from screens.consent import ConsentScreen
 from screens.consent_to_face import ConsentToFaceScreen
+from screens.consent_to_reuse import ConsentToReuseScreen
 from screens.dossier_filed import DossierFiledScreen
 from screens.face_compared import FaceComparedScreen
 from screens.fill_field import FillFieldScreen
+from screens.nothing_to_reuse import NothingToReuseScreen
+from screens.offer_reuse import OfferReuseScreen
 from screens.place_card import PlaceCardScreen
 from screens.remedy import RemedyScreen
 from screens.review_dossier import ReviewDossierScreen
@@ -60,6 +63,9 @@ SCREENS: dict[type[q.Question[Any]], type[Screen[Any]]] = {
     q.FaceCompared: FaceComparedScreen,
     q.TakeCard: TakeCardScreen,
     q.ShowComponents: ShowComponentsScreen,
+    q.ConsentToReuse: ConsentToReuseScreen,
+    q.OfferReuse: OfferReuseScreen,
+    q.NothingToReuse: NothingToReuseScreen,
     q.CapturePage: CapturePageScreen,
     q.ReviewPage: ReviewPageScreen,
     q.ArrangePages: ArrangePagesScreen,

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from kiosk.dossier import Papers
 from kiosk.questions import ReviewAnswer, ReviewDossier
 from screens.screen import Screen
 from screens.theme import words
@@ -38,14 +39,7 @@ class ReviewDossierScreen(Screen[ReviewDossier]):
         """Icon, label, value."""
         dossier = self.question.dossier
         owner = " · ".join(part for part in (dossier.owner.full_name, dossier.owner.masked_id) if part)
-        papers = [
-            (
-                "document",
-                words(p.component.name),
-                self.words("paper_only") if p.paper_only else self._pages(len(p.pages)),
-            )
-            for p in dossier.papers
-        ]
+        papers = [("document", words(p.component.name), self._given(p)) for p in dossier.papers]
         answers = [
             ("edit", words(f.label), next((words(text) for value, text in f.choices if value == answer), answer))
             for f in dossier.procedure.fields
@@ -57,8 +51,11 @@ class ReviewDossierScreen(Screen[ReviewDossier]):
         ]
         return [*first, *papers, *answers]
 
-    def _pages(self, count: int) -> str:
-        return self.words("page") if count == 1 else self.words("pages", n=count)
+    def _given(self, papers: Papers) -> str:
+        if papers.reused:
+            return self.words("reused", number=papers.reused.shown_number)
+        count = len(papers.pages)
+        return self.words("paper_only") if papers.paper_only else self.words("page" if count == 1 else "pages", n=count)
 
     def _turned(self, page: int) -> None:
         self.draft["page"] = page

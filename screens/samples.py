@@ -18,6 +18,7 @@ from kiosk.dossier import Dossier, DossierState, Page, Papers
 from kiosk.health import Reason
 from kiosk.i18n import ASSETS
 from kiosk.leaves import Leaf
+from kiosk.reuse import Reusable
 from kiosk.shutter import Prompt, Sight
 from kiosk.text import Text
 from kiosk.ticket import Ticket
@@ -173,6 +174,18 @@ def dossier() -> Dossier:
     return Dossier("sample", REFERENCE, procedure, citizen(), answers, papers, MORNING, "Sông Mây")
 
 
+def reusing() -> Dossier:
+    """The same, with a paper that the province holds already."""
+    *given, last = dossier().papers
+    return replace(dossier(), papers=(*given, replace(last, reused=on_file())))
+
+
+def on_file(component: str = "KS03", number: str = "52/2024") -> Reusable:
+    """A digitised paper of nobody."""
+    issuer = "Ủy ban nhân dân phường Sông Mây"
+    return Reusable(component, f"KQ.{number}", "Giấy chứng nhận kết hôn", number, issuer)
+
+
 def state() -> DossierState:
     """A dossier that was received."""
     return DossierState(
@@ -204,6 +217,7 @@ def samples() -> dict[str, Sample]:
         "working.lifted": Sample(q.Working("card_lifted", lambda: 0.43, True)),
         "working.mute": Sample(q.Working("card_mute", lambda: None, True)),
         "working.missing": Sample(q.Working("card_missing", lambda: None, True)),
+        "working.finding_papers": Sample(q.Working("finding_papers", lambda: None, True)),
         "working.unknown": Sample(q.Working("looking_up", lambda: None, True)),
         "choose_service": Sample(q.ChooseService(groups)),
         "choose_service.group": Sample(q.ChooseService(groups), {"group": groups[0].id}),
@@ -281,6 +295,14 @@ def _filing(procedure: catalogue.Procedure) -> dict[str, Sample]:
     name, birth, sex, address, phone = procedure.fields
     return {
         "show_components": Sample(q.ShowComponents(procedure)),
+        "consent_to_reuse": Sample(q.ConsentToReuse(citizen(), len(procedure.components))),
+        "consent_to_reuse.long": Sample(
+            q.ConsentToReuse(replace(citizen(), full_name="TÔN NỮ NGUYỄN PHƯỚC HOÀNG BẢO THIÊN NGÂN"), 12)
+        ),
+        "offer_reuse": Sample(q.OfferReuse(optional, 1, 2, (on_file(),))),
+        "offer_reuse.several": Sample(q.OfferReuse(optional, 2, 2, (on_file(), on_file(number="17/2019")))),
+        "nothing_to_reuse": Sample(q.NothingToReuse(searched=True)),
+        "nothing_to_reuse.unsearched": Sample(q.NothingToReuse(searched=False)),
         "capture_page": Sample(q.CapturePage(component, 2, 3, 3, sight, (page(), page()))),
         "capture_page.hand": Sample(q.CapturePage(optional, 3, 3, 1, hand)),
         "capture_page.empty": Sample(q.CapturePage(optional, 3, 3, 1, Sight)),
@@ -300,6 +322,7 @@ def _filing(procedure: catalogue.Procedure) -> dict[str, Sample]:
         "fill_field.phone": Sample(q.FillField(phone, 5, 5), {"value": "0912", "refused": True}),
         "review_dossier": Sample(q.ReviewDossier(dossier())),
         "review_dossier.behind": Sample(q.ReviewDossier(dossier(), half_done)),
+        "review_dossier.reused": Sample(q.ReviewDossier(reusing())),
         "consent": Sample(q.Consent(procedure.receiving_unit)),
         "dossier_filed": Sample(q.DossierFiled(REFERENCE, q.Paper.PRINTED), back=False),
         "dossier_filed.unprinted": Sample(q.DossierFiled(REFERENCE, q.Paper.FAILED, Reason.PAPER_OUT), back=False),

@@ -4,7 +4,7 @@ from functools import partial
 
 from kiosk.clock import shown as shown_time
 from kiosk.questions import AfterStatus, ShowStatus
-from kiosk.slips import status_text
+from kiosk.slips import advice_text, status_text, what_matters
 from screens.screen import Screen
 from screens.theme import look, words
 from screens.widgets.button import PRIMARY, Button
@@ -19,10 +19,6 @@ SECONDS = 60
 TROUBLE = (3, 5, 6, 7, 8)
 """Portal statuses in which the citizen has something to do or to know."""
 FINISHED = (9, 10)
-WITHOUT_RESULT = (3, 7, 8, 10)
-"""There is nothing to collect, or it was collected."""
-NOTE_LABELS = {3: "reason", 5: "missing", 7: "reason", 8: "reason"}
-"""What an officer's note is, where a status says so."""
 
 
 class ShowStatusScreen(Screen[ShowStatus]):
@@ -40,16 +36,13 @@ class ShowStatusScreen(Screen[ShowStatus]):
             ink, ground, icon = colours.good, colours.good_tint, "done"
         badge = Badge(icon, words(status_text(state.status)), ink, ground)
         printed = [notice("receipt", self.words("printed"), "good")] if self.question.printed else []
-        advice = Words(self.words(self._next()), "body")
+        advice = Words(words(advice_text(state.status)), "body")
         return [badge, advice, Pages([partial(fact, *pair) for pair in self._facts()], gap=12), *printed]
 
     def _facts(self) -> list[tuple[str, str]]:
         state = self.question.state
         pairs = [
-            (NOTE_LABELS.get(state.status, "note"), state.note),
-            ("fee", state.fee),
-            ("due", shown_time(state.due_at) if state.due_at else ""),
-            ("collect", "" if state.status in WITHOUT_RESULT else state.collect_at),
+            *what_matters(state),
             ("code", state.dossier_code or ""),
             ("provisional", "" if state.dossier_code else state.provisional_ref),
             ("procedure", state.procedure),
@@ -57,10 +50,6 @@ class ShowStatusScreen(Screen[ShowStatus]):
             ("submitted", shown_time(state.submitted_at) if state.submitted_at else ""),
         ]
         return [(self.words(key), value) for key, value in pairs if value]
-
-    def _next(self) -> str:
-        status = self.question.state.status
-        return f"next_{status}" if 0 <= status <= 10 else "next_unknown"
 
     def actions(self) -> list[Part]:
         """On paper; done."""
@@ -74,6 +63,5 @@ class ShowStatusScreen(Screen[ShowStatus]):
     @property
     def spoken(self) -> str:
         """Heading, status and what to do; nothing that names a person."""
-        return "\n".join(
-            (self.words("heading"), words(status_text(self.question.state.status)), self.words(self._next()))
-        )
+        status = self.question.state.status
+        return "\n".join((self.words("heading"), words(status_text(status)), words(advice_text(status))))

@@ -10,14 +10,17 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypeVar
 
 from kiosk.config import ConfigError, KioskSettings, OfficeSettings, OutboxSettings, require
 from kiosk.dossier import Dossier, DossierState
 from kiosk.health import Failure, Level, Published, Reason
+from kiosk.reuse import Reusable, Wish
 from sync import answers, signed, store
 from sync.client import ItemBad, ReceiverClient, RoadClosed
+from sync.connectors import reuse
 from sync.envelope import KIOSK_ID
 from sync.outbox import Outbox, Sealer
 
@@ -51,7 +54,9 @@ class OutboxOffice(Published):
         self._sealer = Sealer.of(office, kiosk)
         self._receipt_key = signed.verifying_key(office.receipt_key, "the key of the receiver's receipts")
         self._storing = outbox
-        self._remarked = ""
+        self._remark = "" if self._sealer.recovery else "no offline recovery key is configured"
+        self._scarce = ""
+        self._heard = False
         self._folder = kiosk.state / "outbox"
         self._outbox: Outbox | None = None
         self._disk: ThreadPoolExecutor | None = None
@@ -60,6 +65,8 @@ class OutboxOffice(Published):
 
     async def start(self) -> None:
         """Open the outbox and begin to publish."""
+        if self._remark:
+            log.warning("outbox: %s", self._remark)
         self._disk = ThreadPoolExecutor(1, "outbox")
         self.publish(*await self._on_disk(self._judge))
         self._watch = asyncio.create_task(self._keep_watch(), name="office")
@@ -102,6 +109,19 @@ class OutboxOffice(Published):
         """What the province knows; NOT_FOUND for an unknown code and for another's number alike."""
         return await asyncio.to_thread(self._look_up, code, personal_id)
 
+    @property
+    def asks_for_papers(self) -> bool:
+        """Whether the receiver was heard of late, and is to be asked at all."""
+        return self._settings.reuse_seconds > 0 and self._heard
+
+    async def reusable(self, wish: Wish) -> tuple[Reusable, ...] | Failure:
+        """What the province holds; RECEIVER_UNREACHABLE if there was no good answer in time."""
+        try:
+            async with asyncio.timeout(self._settings.reuse_seconds):
+                return await asyncio.to_thread(self._reusable, wish)
+        except TimeoutError:
+            return Failure(Reason.RECEIVER_UNREACHABLE, "no answer in time")
+
     # --- on the outbox's thread ---
 
     async def _on_disk(self, work: Callable[[], T]) -> T:
@@ -133,9 +153,13 @@ class OutboxOffice(Published):
             road = outbox.road()
         except (OSError, store.DatabaseError) as error:
             return Level.FAULT, Reason.STORAGE_ERROR, str(error)
-        if road.heard is not None and 0 <= time.monotonic() - road.heard < SILENCE:
-            return Level.READY, Reason.OK, self._remarked
-        return Level.DEGRADED, Reason.RECEIVER_UNREACHABLE, road.problem or "the forwarder has not reported"
+        self._heard = road.heard is not None and 0 <= time.monotonic() - road.heard < SILENCE
+        problem = "" if self._heard else road.problem or "the forwarder has not reported"
+        if self._scarce:
+            return Level.DEGRADED, Reason.DISK_LOW, "; ".join(filter(None, (self._scarce, problem)))
+        if problem:
+            return Level.DEGRADED, Reason.RECEIVER_UNREACHABLE, problem
+        return Level.READY, Reason.OK, self._remark
 
     def _probe(self, outbox: Outbox) -> Failure | None:
         fault = self.status.level is Level.FAULT
@@ -145,20 +169,9 @@ class OutboxOffice(Published):
         failure = outbox.probe()
         if failure is None:
             outbox.purge(self._storing.keep_days)
-            self._remark(outbox)
+            days = outbox.room().days(self._storing.daily_mb * MB)
+            self._scarce = f"space for {days:.0f} days is left" if days < self._storing.warn_days else ""
         return failure
-
-    def _remark(self, outbox: Outbox) -> None:
-        """What a technician should know although all is well: logged when it changes, and shown by `diagnose`."""
-        days = outbox.room().days(self._storing.daily_mb * MB)
-        remarks = [
-            "no offline recovery key is configured" if self._sealer.recovery is None else "",
-            f"space for {days:.0f} days is left" if days < self._storing.warn_days else "",
-        ]
-        remark = "; ".join(filter(None, remarks))
-        if remark and remark != self._remarked:
-            log.warning("outbox: %s", remark)
-        self._remarked = remark
 
     def _open(self) -> Outbox:
         outbox = Outbox(self._folder, self._sealer.by, self._storing.ballast_mb * MB)
@@ -188,5 +201,15 @@ class OutboxOffice(Published):
         except (RoadClosed, ValueError, TypeError) as error:
             problem = str(error) if isinstance(error, RoadClosed) else "the answer is not understood"
             return Failure(Reason.RECEIVER_UNREACHABLE, problem)
+        finally:
+            client.close()
+
+    def _reusable(self, wish: Wish) -> tuple[Reusable, ...] | Failure:
+        client = ReceiverClient(replace(self._settings, timeout=self._settings.reuse_seconds))
+        try:
+            return reuse.read_told(client.call("POST", "/reusable", reuse.asked(wish)).body, wish)
+        except (RoadClosed, ItemBad, ValueError) as error:
+            log.warning("re-use: %s", error)
+            return Failure(Reason.RECEIVER_UNREACHABLE, str(error))
         finally:
             client.close()

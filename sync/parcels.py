@@ -81,7 +81,7 @@ def _parcel(raw: dict[str, Any], given: dict[str, bytes], support_place: str) ->
 def _component(raw: dict[str, Any], number: int, reference: str, given: dict[str, bytes]) -> tuple[Any, bytes | None]:
     content = given.get(raw.get("file") or "")
     own = {
-        "paper_only": content is None,
+        "paper_only": content is None and not raw.get("reused"),
         "pages": raw.get("pages", 0 if content is None else 1),
         "dpi": raw.get("dpi", []),
         "sha256": None if content is None else hashlib.sha256(content).hexdigest(),

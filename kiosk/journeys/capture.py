@@ -1,6 +1,6 @@
 """The papers of a dossier before the camera: taken one page after the other, looked through, put in order."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from kiosk.catalogue import Component, Procedure
@@ -20,21 +20,29 @@ from kiosk.questions import (
     PageDeed,
     ReviewPage,
 )
+from kiosk.reuse import Reusable
 from kiosk.shutter import Shutter
 from kiosk.visit import Visit
 
 
-async def capture_papers(visit: Visit, procedure: Procedure, binder: Binder) -> tuple[Papers, ...]:
-    """What the citizen gives for each component; documents are begun as soon as a component is complete."""
+async def capture_papers(
+    visit: Visit, procedure: Procedure, binder: Binder, reused: Mapping[str, Reusable]
+) -> tuple[Papers, ...]:
+    """What the citizen gives for each component, but for those `reused` (by code).
+
+    Documents are begun as soon as a component is complete.
+    """
     camera, clock = visit.equipment.camera, visit.equipment.clock
     shutter = visit.once(lambda: Shutter(camera.preview, clock.monotonic))
+    missing = [component for component in procedure.components if component.code not in reused]
     given = []
-    for position, component in enumerate(procedure.components, start=1):
-        desk = _Desk(visit, shutter, component, position, len(procedure.components))
-        pages = await desk.pages()
+    for component in procedure.components:
+        pages: tuple[Page, ...] | None = ()
+        if component in missing:
+            pages = await _Desk(visit, shutter, component, missing.index(component) + 1, len(missing)).pages()
         binder.bind(component, pages or ())
         if pages is not None:
-            given.append(Papers(component, pages))
+            given.append(Papers(component, pages, reused=reused.get(component.code)))
     return tuple(given)
 
 

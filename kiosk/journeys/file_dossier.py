@@ -1,4 +1,4 @@
-"""«Nộp hồ sơ»: identity, procedure, papers, form, consent; sealed and stored before the slip is printed."""
+"""«Nộp hồ sơ»: identity, procedure, papers at hand or on file, form, consent; stored before the slip is printed."""
 
 import uuid
 from dataclasses import replace
@@ -7,11 +7,12 @@ from kiosk.catalogue import Procedure
 from kiosk.citizen import Citizen
 from kiosk.dossier import Dossier, DossierState, new_provisional_ref
 from kiosk.fields import problem
-from kiosk.health import Failure
+from kiosk.health import Failure, Level, Reason
 from kiosk.journeys.binding import Binder
 from kiosk.journeys.capture import capture_papers
 from kiosk.journeys.identify import identify
 from kiosk.journeys.remedies import mend
+from kiosk.journeys.reuse import reuse_papers
 from kiosk.questions import (
     Behind,
     ChooseProcedure,
@@ -28,11 +29,13 @@ from kiosk.visit import Visit
 
 async def file_dossier(visit: Visit) -> None:
     """From the card on the reader to the slip in the hand."""
+    await _room(visit)
     citizen = await identify(visit)
     procedure = await _procedure(visit)
     reference = visit.once(new_provisional_ref)
     binder = visit.once(lambda: Binder(visit, reference))
-    papers = await capture_papers(visit, procedure, binder)
+    reuse = await reuse_papers(visit, procedure, citizen)
+    papers = await capture_papers(visit, procedure, binder, reuse.chosen)
     answers = await _answers(visit, procedure, citizen, binder.share)
     dossier = Dossier(
         reference_uid=visit.once(lambda: str(uuid.uuid4())),
@@ -43,11 +46,23 @@ async def file_dossier(visit: Visit) -> None:
         papers=papers,
         submitted_at=visit.once(visit.equipment.clock.now),
         support_place=visit.equipment.catalogue.centre.vi,
+        reuse=reuse.agreement,
     )
     await _consent(visit, dossier, binder.share)
     dossier = await _bound(visit, dossier, binder)
     unprinted = await _submit(visit, dossier)
     await _wait_for_answer(visit, dossier, unprinted)
+
+
+async def _room(visit: Visit) -> None:
+    """Nobody is asked for a card and papers while the outbox takes nothing."""
+
+    def closed() -> Reason | None:
+        status = visit.equipment.office.status
+        return status.reason if status.level is Level.FAULT else None
+
+    while (reason := visit.once(closed)) is not None:
+        await mend(visit, reason)
 
 
 async def _procedure(visit: Visit) -> Procedure:

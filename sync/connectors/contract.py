@@ -7,10 +7,11 @@ Messages of the errors name step and code, never a value: they are logged.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kiosk.dossier import DossierState
+from kiosk.reuse import Reusable as Reusable
+from kiosk.reuse import Wish as Wish
 from sync.envelope import Opened
 
 
@@ -24,31 +25,6 @@ class Unclear(Unreachable):
 
 class Refused(Exception):
     """The TTHC system refuses this dossier for good: a person must look."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Wish:
-    """Who asks for digitised papers of whom, for which components (domain reference §10.3).
-
-    The requester's consent, or the owner's where they differ, was given before this is made.
-    """
-
-    owner_id: str
-    requester_id: str
-    requester_name: str
-    procedure_code: str
-    components: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Reusable:
-    """A digitised paper that stands for a component; `result_code` (MaKetQua) is what a dossier names instead."""
-
-    component: str
-    result_code: str
-    name: str
-    number: str
-    issuer: str
 
 
 class Connector(Protocol):

@@ -216,6 +216,7 @@ def _form(handle: str, dossier: Opened, uploads: Mapping[str, str]) -> dict[str,
         "NoiNopHoSo": payload["support_place"],
         "PhienBanBieuMau": payload.get("form_version", ""),
         "MucDinhDanh": owner["identity_grade"],
+        "DongYTraGiayToSoHoa": payload.get("reuse_consent"),
         "ToKhai": payload.get("answers_shown", payload["answers"]),
     }
     person = {

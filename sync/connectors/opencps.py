@@ -44,6 +44,13 @@ _ONE_STOP = "3"  # originality of a dossier filed at a one-stop unit (DossierTer
 _CONFLICT = frozenset({409})
 
 
+PAGE = 100
+"""Entries of a list asked for at a time."""
+MOST_ENTRIES = 100_000
+BEARER = "bearer"
+"""In the place of a user: the password is a token, presented as such (domain reference §9)."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenCps:
     """A TTHC system at `url` (…/o/rest/v2) for this user."""
@@ -169,12 +176,25 @@ class OpenCps:
         return True
 
     def _data(self, step: str, path: str) -> list[dict[str, Any]]:
-        raw = json_object(step, self._call(step, "GET", path))
-        with understood(step):
-            return list(raw["data"])
+        """A whole list, page by page; also of a system that heeds no pages and gives everything at once."""
+        found: list[dict[str, Any]] = []
+        while len(found) < MOST_ENTRIES:
+            asked = {"start": str(len(found)), "end": str(len(found) + PAGE)}
+            raw = json_object(step, self._call(step, "GET", path, params=asked))
+            with understood(step):
+                page, total = list(raw["data"]), int(raw["total"])
+            found += page
+            if not page or len(found) >= total:
+                break
+        if len(found) != total:
+            raise Unclear(f"{step}: {len(found)} entries of {total}; the list has changed under our eyes")
+        return found
 
     def _call(self, step: str, method: str, path: str, **request: Any) -> Reply:
-        return Site(self.url, self.timeout).call(step, method, path, auth=(self.user, self.password), **request)
+        own: dict[str, Any] = {"auth": (self.user, self.password)}
+        if self.user == BEARER:
+            own = {"headers": {"Authorization": f"Bearer {self.password}"}}
+        return Site(self.url, self.timeout).call(step, method, path, **own, **request)
 
 
 def file_uid(reference_uid: str, name: str) -> str:
@@ -186,12 +206,11 @@ def _form(payload: Mapping[str, Any]) -> dict[str, str]:
     """Fields of DossierInputModel; what OpenCPS has no field for goes into metaData."""
     owner, answers = payload["owner"], payload["answers"]
     components = payload["components"]
-    marks = [
-        {"partNo": c["code"], "fileMark": 0 if c["paper_only"] else 1, "recordCount": c["pages"]} for c in components
-    ]
+    marks = [_mark(component) for component in components]
     extra = ("provisional_ref", "support_place", "receiving_unit", "sector", "submitted_at", "components")
     meta = {name: payload[name] for name in extra} | {"form_version": payload.get("form_version", "")}
     meta |= {
+        "reuse_consent": payload.get("reuse_consent"),
         "answers": payload.get("answers_shown", answers),
         "owner": {name: owner[name] for name in ("birth", "sex", "identity_grade")},
     }
@@ -213,6 +232,14 @@ def _form(payload: Mapping[str, Any]) -> dict[str, str]:
         "dossierMarkArr": json.dumps(marks, ensure_ascii=False),
         "metaData": json.dumps(meta, ensure_ascii=False),
     }
+
+
+def _mark(component: Mapping[str, Any]) -> dict[str, Any]:
+    """What was handed in of a part; in its place, the digitised result that stands for it."""
+    reused = component.get("reused", "")
+    mark = {"partNo": component["code"], "recordCount": component["pages"]}
+    mark |= {"fileMark": 0 if component["paper_only"] or reused else 1}
+    return mark | ({"fileComment": f"Dùng lại giấy tờ số hóa {reused}"} if reused else {})
 
 
 def _procedure(raw: Mapping[str, Any], unit: str, parts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -7,14 +7,17 @@ Without the citizen's consent nothing is asked of anybody (domain reference §10
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from kiosk.catalogue import PROCEDURE_CODE
 from kiosk.citizen import valid_personal_id
+from kiosk.text import nfc
 from sync.connectors.contract import Reusable, Wish
 
 MOST_COMPONENTS = 100
+MOST_RESULTS = 100
 _TEXTS = ("owner_id", "requester_id", "requester_name", "procedure_code")
+_RESULT = tuple(field.name for field in fields(Reusable))
 
 
 class NoConsent(ValueError):
@@ -45,3 +48,22 @@ def read_wish(body: bytes) -> Wish:
 def told(results: list[Reusable]) -> bytes:
     """The answer to the kiosk."""
     return json.dumps({"results": [asdict(one) for one in results]}, ensure_ascii=False).encode()
+
+
+# --- the kiosk's side ---
+
+
+def asked(wish: Wish) -> bytes:
+    """The request for a wish that its citizen has agreed to."""
+    return json.dumps({"consent": True, **asdict(wish)}, ensure_ascii=False).encode()
+
+
+def read_told(body: bytes, wish: Wish) -> tuple[Reusable, ...]:
+    """What an answer offers for the components of the wish; raises ValueError if it is malformed."""
+    try:
+        found = [Reusable(**{name: nfc(raw[name]) for name in _RESULT}) for raw in json.loads(body)["results"]]
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"not an answer: {type(error).__name__}") from None
+    if len(found) > MOST_RESULTS or any(len(text) > 300 for one in found for text in asdict(one).values()):
+        raise ValueError("not an answer: too much")
+    return tuple(one for one in found if one.component in wish.components and one.result_code)

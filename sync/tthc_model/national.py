@@ -162,19 +162,19 @@ class NationalApi:
         }
 
     def results(self, asked: Raw) -> tuple[str, Raw]:
-        """Papers of the owner's accepted dossiers for the components asked for."""
+        """The owner's digitised papers for the components asked for."""
         wanted = {entry["MaKetQua"] for entry in asked["DanhSachDanhMucKetQua"]}
         found = [
             {
-                "MaThanhPhanHoSo": file["dossierPartNo"],
-                "MaKetQua": file["referenceUid"],
-                "TenGiayTo": file["name"],
-                "SoKyHieu": dossier["dossierNo"],
-                "CoQuanChuQuan": dossier["input"]["govAgencyCode"],
-                "DanhSachTepDinhKem": [{"TenTep": file["name"], "DuongDan": file["referenceUid"]}],
+                "MaThanhPhanHoSo": paper.component,
+                "MaKetQua": paper.result_code,
+                "TenGiayTo": paper.name,
+                "SoKyHieu": paper.number,
+                "CoQuanChuQuan": paper.issuer,
+                "DanhSachTepDinhKem": [{"TenTep": paper.name, "DuongDan": paper.result_code}],
             }
-            for dossier, file in self._store.reusable(asked["SoDinhDanhChuSoHuu"])
-            if file["dossierPartNo"] in wanted
+            for paper in self._store.reusable(asked["SoDinhDanhChuSoHuu"])
+            if paper.component in wanted
         ]
         return GOOD, {"DanhSachGiayToKetQua": found}
 
@@ -192,6 +192,7 @@ def _fields(asked: Raw) -> Raw:
         "support_place": details["NoiNopHoSo"],
         "form_version": details["PhienBanBieuMau"],
         "components": components,
+        "reuse_consent": details.get("DongYTraGiayToSoHoa"),
         "answers": details["ToKhai"],
         "owner": {"identity_grade": details["MucDinhDanh"]},
     }

@@ -39,7 +39,7 @@ from kiosk.catalogue import Catalogue, Group, Procedure
 from kiosk.clock import HANOI, from_iso, shown
 from kiosk.config import TthcModelSettings, secret
 from sync import serving
-from sync.connectors.opencps import PORTAL_CODES, TIME_FORMAT
+from sync.connectors.opencps import BEARER, PORTAL_CODES, TIME_FORMAT
 from sync.tthc_model import national
 from sync.tthc_model.faults import FAULT_TEXT, Faults, FaultyWire, order
 from sync.tthc_model.store import MOVES, Conflict, Invalid, Raw, TthcStore, Unknown
@@ -99,7 +99,7 @@ def create_app(settings: TthcModelSettings) -> Starlette:
         model.close()
 
     wire = Middleware(FaultyWire, faults=model.faults)
-    guard = Middleware(BasicAuthentication, credentials=credentials)
+    guard = Middleware(Authentication, credentials=credentials)
     return Starlette(routes=model.routes(), middleware=[wire, guard], lifespan=lifespan)
 
 
@@ -108,8 +108,8 @@ def serve(settings: TthcModelSettings) -> None:
     serving.run(create_app(settings), settings.host, settings.port)
 
 
-class BasicAuthentication:
-    """One user for everything but the national flow, which has tokens; changes only from our own pages or programs."""
+class Authentication:
+    """One user (Basic or bearer) for all but the national flow; changes only from our own pages or programs."""
 
     def __init__(self, app: ASGIApp, credentials: str) -> None:
         self._app = app
@@ -130,6 +130,8 @@ class BasicAuthentication:
 
     def _authorised(self, request: Request) -> bool:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == BEARER:
+            return hmac.compare_digest(f"{BEARER}:{given}".encode(), self._credentials)
         try:
             decoded = base64.b64decode(given, validate=True)
         except (binascii.Error, ValueError):
@@ -186,7 +188,10 @@ class Model:
 
     async def listing(self, _: Request) -> Response:
         """Everything, newest first."""
-        dossiers = [_detail(d) | {"files": d["files"]} for d in await run_in_threadpool(self._store.all)]
+        dossiers = [
+            _detail(d) | {"files": d["files"], "reused": [c["reused"] for c in _view(d)["reused"]]}
+            for d in await run_in_threadpool(self._store.all)
+        ]
         return JSONResponse({"total": len(dossiers), "data": dossiers})
 
     async def create(self, request: Request) -> Response:
@@ -245,7 +250,7 @@ class Model:
         offered = await run_in_threadpool(self._offered)
         return [(group, p) for group in (offered.groups if offered else ()) for p in group.procedures]
 
-    async def services(self, _: Request) -> Response:
+    async def services(self, request: Request) -> Response:
         """`ServiceInfo`, as far as a kiosk needs it."""
         found = [
             {
@@ -259,15 +264,15 @@ class Model:
             }
             for group, p in await self._procedures()
         ]
-        return JSONResponse({"total": len(found), "data": found})
+        return _page_of(request, found)
 
-    async def service_configs(self, _: Request) -> Response:
+    async def service_configs(self, request: Request) -> Response:
         """Who receives a service, by which template."""
         found = [
             {"serviceCode": p.code, "govAgencyName": p.receiving_unit, "dossierTemplateNo": p.code}
             for _, p in await self._procedures()
         ]
-        return JSONResponse({"total": len(found), "data": found})
+        return _page_of(request, found)
 
     async def template_parts(self, request: Request) -> Response:
         """What a dossier consists of; type 1 is handed in."""
@@ -277,21 +282,21 @@ class Model:
             {"partNo": c.code, "partName": c.name.vi, "partTip": c.hint.vi, "partType": 1, "required": c.required}
             for c in (found.components if found else ())
         ]
-        return JSONResponse({"total": len(parts), "data": parts})
+        return _page_of(request, parts)
 
     async def reusable(self, request: Request) -> Response:
-        """Papers of an applicant's accepted dossiers."""
+        """An applicant's digitised papers."""
         found = [
             {
-                "fileTemplateNo": file["dossierPartNo"],
-                "referenceUid": file["referenceUid"],
-                "displayName": file["name"],
-                "deliverableCode": dossier["dossierNo"],
-                "govAgencyName": dossier["input"]["govAgencyCode"],
+                "fileTemplateNo": paper.component,
+                "referenceUid": paper.result_code,
+                "displayName": paper.name,
+                "deliverableCode": paper.number,
+                "govAgencyName": paper.issuer,
             }
-            for dossier, file in await run_in_threadpool(self._store.reusable, request.path_params["id"])
+            for paper in await run_in_threadpool(self._store.reusable, request.path_params["id"])
         ]
-        return JSONResponse({"total": len(found), "data": found})
+        return _page_of(request, found)
 
     # --- faults ---
 
@@ -372,6 +377,15 @@ async def _stored(work: Callable[..., Any], *arguments: object) -> Any:
         raise HTTPException(409, str(conflict)) from None
     except Invalid as invalid:
         raise HTTPException(400, f"required or malformed: {invalid}") from None
+
+
+def _page_of(request: Request, entries: list[Raw]) -> Response:
+    """A list from `start` to before `end`, as OpenCPS pages it; everything without them."""
+    try:
+        start, end = (int(request.query_params.get(name, last)) for name, last in (("start", 0), ("end", len(entries))))
+    except ValueError:
+        raise HTTPException(400, "start and end are numbers") from None
+    return JSONResponse({"total": len(entries), "data": entries[max(start, 0) : max(end, 0)]})
 
 
 def _detail(dossier: Raw) -> Raw:

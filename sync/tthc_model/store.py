@@ -4,6 +4,7 @@
     <state>/files/<dossierId>/<referenceUid>
     <state>/uploads/<IdTepTin>                  national flow: files that no dossier names yet
     <state>/codes.json                          the last number minted, by prefix
+    <state>/results.json                        digitised papers of earlier days: owner_id and the fields of `Reusable`
 
 It is the province's system, so it holds personal data; numbers, dates and statuses are minted here and nowhere else.
 """
@@ -15,11 +16,13 @@ import re
 import secrets
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 from kiosk.clock import HANOI, from_iso, utc_iso
+from kiosk.reuse import Reusable
 from sync import store
 
 Raw = dict[str, Any]
@@ -159,10 +162,13 @@ class TthcStore:
             filed = dossier | {"referenceUid": fields["referenceUid"], "input": fields, "files": files}
             return self._keep(_moved(filed | {"submitted_at": utc_iso(now)}, "receiving", "submit", "", now))
 
-    def reusable(self, owner_id: str) -> list[tuple[Raw, Raw]]:
-        """Papers of the owner's accepted dossiers, newest first: (dossier, file)."""
+    def reusable(self, owner_id: str) -> list[Reusable]:
+        """The owner's digitised papers: those of accepted dossiers, newest first, then what `results.json` lists."""
         accepted = [d for d in self.all() if d.get("received_at") and d["input"]["applicantIdNo"] == owner_id]
-        return [(dossier, file) for dossier in accepted for file in dossier["files"] if file["name"].endswith(".pdf")]
+        filed = [_result(d, file) for d in accepted for file in d["files"] if file["name"].endswith(".pdf")]
+        path = self._folder / "results.json"
+        listed = json.loads(path.read_text("utf-8")) if path.is_file() else []
+        return filed + [Reusable(**paper) for owner, paper in map(_owned, listed) if owner == owner_id]
 
     def file_path(self, dossier: Raw, uid: str) -> Path:
         """Where a file of a dossier lies."""
@@ -234,6 +240,21 @@ class TthcStore:
         store.replace_durably(self._folder / "dossiers" / f"{dossier['dossierId']}.json", text)
         self._dossiers[dossier["dossierId"]] = dossier
         return dossier
+
+
+def _result(dossier: Raw, file: Raw) -> Reusable:
+    """A paper of an accepted dossier, by its part's name and the dossier's number."""
+    part, given = file["dossierPartNo"], dossier["input"]
+    name = str(file["name"])
+    with suppress(KeyError, TypeError, ValueError):  # not filed from a kiosk
+        components = json.loads(given["metaData"])["components"]
+        name = {component["code"]: str(component["name"]) for component in components}[part]
+    return Reusable(part, file["referenceUid"], name, dossier["dossierNo"], given["govAgencyCode"])
+
+
+def _owned(listed: Raw) -> tuple[str, Raw]:
+    """Whose a listed paper is, and what is told of it."""
+    return listed["owner_id"], {name: value for name, value in listed.items() if name != "owner_id"}
 
 
 def _dong(text: str) -> int:

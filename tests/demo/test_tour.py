@@ -50,9 +50,10 @@ def test_every_visit_ends_as_scripted_and_its_pictures_are_there(tour):
             assert cv2.imread(str(folder / name)).shape == (1920, 1080, 3)
 
 
-def test_the_dossier_arrived_with_two_components_and_three_pages(tour):
+def test_the_dossier_arrived_with_two_components_and_three_pages_and_names_the_paper_on_file(tour):
     folder, report = tour
     (dossier,) = report["tthc"]["dossiers"]
+    assert dossier["reused"] == ["H15.50.05-2024-KH-0052"]
     assert dossier["status"] == "new"
     assert dossier["applicantIdNo"] == "001199000123"
     assert [f["pages"] for f in dossier["files"]] == [1, 2]

@@ -49,12 +49,19 @@ async def to_the_card(stage: "Stage") -> dict:
     return await stage.card(CARD)
 
 
-async def to_the_camera(stage: "Stage") -> None:
+async def to_the_papers(stage: "Stage") -> None:
     await stage.answer("attract", "language:vi")
     await stage.answer("choose_errand", "answer:file_dossier")
     await identify(stage)
     await stage.answer("choose_procedure", "group:hotich", "procedure:1.001193.000.00.00.H15")
     await stage.answer("show_components", "answer:start")
+
+
+async def to_the_camera(stage: "Stage") -> None:
+    await to_the_papers(stage)
+    await stage.until(lambda: stage.presenter.current_name in ("consent_to_reuse", "capture_page"))
+    if stage.presenter.current_name == "consent_to_reuse":  # the province was heard of late
+        await stage.answer("consent_to_reuse", "answer:refuse")
     await stage.see("capture_page")
 
 
@@ -346,8 +353,13 @@ async def receiver_cut(stage: "Stage") -> None:
 
 async def filed_without_network(stage: "Stage") -> None:
     """The road is cut for the whole visit; the slip comes all the same and the dossier arrives afterwards."""
+    await stage.until(lambda: stage.reception.equipment.office.asks_for_papers, 60)
     await stage.dock("wire-receiver", "cut")
-    await to_the_camera(stage)
+    await to_the_papers(stage)
+    await stage.answer("consent_to_reuse", "answer:agree")
+    await stage.see("nothing_to_reuse")
+    note(stage, searched=stage.question.searched)
+    await stage.tap("answer:go_on")
     await capture(stage, "birth-notification-1", more=False)
     await capture(stage, "birth-form-1", more=False)
     await stage.answer("capture_page", "answer:skip")

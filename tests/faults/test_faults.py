@@ -149,6 +149,11 @@ def test_a_dossier_filed_without_network_is_receipted_and_arrives_once(scene, na
     assert (scene["arrived_before"], scene["arrived_after"]) == (0, 1)
 
 
+@pytest.mark.parametrize("name", ["filed-without-network"])
+def test_papers_on_file_that_cannot_be_looked_for_are_captured_instead(scene, name):
+    assert scene["searched"] is False
+
+
 @pytest.mark.parametrize("name", ["staff-called"])
 def test_a_call_for_staff_gets_through(scene, name):
     assert scene["reached"]

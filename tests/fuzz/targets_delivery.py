@@ -129,6 +129,8 @@ def questions(data: bytes) -> None:
     """What kiosks ask the receiver."""
     with suppress(ValueError):
         reuse.read_wish(data)
+    with suppress(ValueError):
+        reuse.read_told(data, reuse.read_wish(_questions()[0]))
     for shape in (Report, Comparison, LookUp):
         with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             msgspec.json.decode(data, type=shape)
@@ -154,7 +156,8 @@ def _questions() -> list[bytes]:
     report |= {"last_sequence": 7, "oldest_seconds": None, "quarantined": [], "quarantined_count": 0, "bytes_free": 1}
     report |= {"days_free": 1.5, "audit": {"n": 9, "sha256": "b" * 64}, "certificate_days": 300}
     comparison = {"from": 1, "to": 2, "sha256": "0" * 64}
-    return [json.dumps(one).encode() for one in (wish, report, comparison, {"code": "T", "personal_id": "0"})]
+    told = {"results": [{"component": "KQ01", "result_code": "R", "name": "n", "number": "1", "issuer": "i"}]}
+    return [json.dumps(one).encode() for one in (wish, report, comparison, {"code": "T", "personal_id": "0"}, told)]
 
 
 def _answers() -> list[bytes]:

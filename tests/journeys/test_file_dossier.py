@@ -4,7 +4,7 @@ import pytest
 
 from kiosk.citizen import AccessKey, IdentityGrade, expiry_candidates, parse_card_qr
 from kiosk.dossier import DossierState
-from kiosk.health import Failure, Reason
+from kiosk.health import Failure, Level, Reason
 from kiosk.journeys import serve
 from kiosk.questions import (
     ArrangePages,
@@ -276,6 +276,26 @@ async def test_a_full_disk_prints_no_receipt(equipment):
     assert outcome is Outcome.GAVE_UP
     assert person.last(Remedy).reason is Reason.DISK_FULL
     assert equipment.printer.slips == []
+
+
+async def test_without_room_nobody_is_asked_for_card_and_papers(equipment):
+    equipment.office.publish(Level.FAULT, Reason.DISK_FULL)
+    person, outcome = await file(equipment, (Remedy, Mend.LEAVE))
+    assert outcome is Outcome.GAVE_UP
+    assert person.last(Remedy).reason is Reason.DISK_FULL
+
+
+async def test_as_soon_as_there_is_room_the_filing_begins_and_goes_back_as_ever(equipment):
+    def made(_):
+        equipment.office.publish(Level.DEGRADED, Reason.DISK_LOW)
+        return Mend.RETRY
+
+    equipment.office.publish(Level.FAULT, Reason.DISK_FULL)
+    again = [(ReviewDossier, Control.BACK), (FillField, "0987654321")]
+    script = [*BY_QR, *CONFIRMED, *PROCEDURE, *PAPERS, *FORM, *again, *FILED, (DossierFiled, None)]
+    person, outcome = await file(equipment, (Remedy, made), *script)
+    assert outcome is Outcome.COMPLETED
+    assert sum(isinstance(question, Remedy) for question in person.seen) == 1
 
 
 async def test_a_dead_printer_does_not_undo_the_filing(equipment):

@@ -177,7 +177,7 @@ async def test_the_wipe_leaves_no_trace_of_the_citizen_in_memory(equipment):
     person.frames.clear()
     del task
     gc.collect()
-    assert not [c for c in gc.get_objects() if isinstance(c, Citizen) and c.full_name == "CANARY-" + "X7Q9"]
+    assert not [c for c in gc.get_objects() if type(c) is Citizen and c.full_name == "CANARY-" + "X7Q9"]
 
 
 def equipment_grade():

@@ -124,3 +124,9 @@ def test_diagnose_lists_every_device_with_status_reason_and_remedy(world):
         assert device["remedy"]["vi"]
         assert device["remedy"]["en"]
     assert "Traceback" not in done.stderr
+
+
+def test_the_help_of_the_servers_says_what_the_model_of_a_tthc_system_is_good_for():
+    told = " ".join(kiosk("serve", "--help").stdout.split())
+    for word in ("OpenCPS v2", "the national flow", "faults on demand", "a page that shows what arrived"):
+        assert word in told

@@ -1,14 +1,15 @@
 """What is filed, what its files are called, what the slips say."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from kiosk.catalogue import CatalogueError, load
 from kiosk.clock import business_day, shown, utc_iso
-from kiosk.dossier import Dossier, Papers, new_provisional_ref
-from kiosk.slips import interim_slip, status_text
+from kiosk.dossier import Dossier, DossierState, Papers, new_provisional_ref
+from kiosk.slips import Line, Pair, advice_text, interim_slip, status_slip, status_text
 from plain_equipment import CATALOGUE, HOLDER, PAGE
 
 CENTRE = load(CATALOGUE)
@@ -52,6 +53,39 @@ def test_nothing_prints_itself_with_personal_data(dossier):
 def test_unknown_statuses_are_shown_not_hidden():
     assert "mã 37" in status_text(37).vi
     assert status_text(2).vi == "Đã được tiếp nhận"
+
+
+STATE = DossierState(
+    "TAM-2345-6789",
+    "H15.50.05-261123-0001",
+    6,
+    "Đăng ký khai sinh",
+    note="Nộp trước ngày 30/11",
+    fee="Lệ phí: 15.000 đồng",
+    collect_at="Quầy 3",
+    due_at=datetime(2026, 11, 25, 10, 0, tzinfo=UTC),
+)
+
+
+def test_the_slip_of_a_look_up_says_what_is_to_be_done_paid_and_collected_where():
+    elements = status_slip(STATE, CENTRE.centre).elements
+    facts = {e.label: e.value for e in elements if isinstance(e, Pair)}
+    assert facts["Phí, lệ phí / Fee"] == "Lệ phí: 15.000 đồng"
+    assert facts["Nơi nhận kết quả / Collect at"] == "Quầy 3"
+    assert facts["Hẹn trả kết quả / Result due"] == "17:00 25/11/2026"
+    assert facts["Ghi chú / Note"] == "Nộp trước ngày 30/11"
+    texts = [e.text for e in elements if isinstance(e, Line)]
+    assert "Bạn hãy nộp phí, lệ phí để hồ sơ được giải quyết tiếp." in texts
+    assert "Please pay the fee so that the work can go on." in texts
+
+
+@pytest.mark.parametrize("status", [*range(11), 17])
+def test_every_status_is_printed_with_its_advice_and_no_place_where_there_is_nothing_to_collect(status):
+    elements = status_slip(replace(STATE, status=status), CENTRE.centre).elements
+    texts = [e.text for e in elements if isinstance(e, Line)]
+    assert texts.index(advice_text(status).vi) > texts.index(status_text(status).vi)
+    places = [e.value for e in elements if isinstance(e, Pair) and e.label.startswith("Nơi nhận kết quả")]
+    assert places == ([] if status in (3, 7, 8, 10) else ["Quầy 3"])
 
 
 def test_local_time_and_business_day(dossier):

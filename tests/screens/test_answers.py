@@ -12,7 +12,7 @@ from kiosk.i18n import say
 from kiosk.leaves import Leaf
 from kiosk.questions import Control, Settings
 from kiosk.visit import Frame
-from screens.samples import MORNING, booked, citizen, dossier, offers, page, sight, state, ticket
+from screens.samples import MORNING, booked, citizen, dossier, offers, on_file, page, reusing, sight, state, ticket
 
 GROUP = offers().groups[0]
 SERVICE, PROCEDURE = GROUP.services[0], GROUP.procedures[0]
@@ -54,6 +54,13 @@ TAPS = [
     (q.FaceCompared(False), ["answer:continue"], None),
     (q.TakeCard(), ["answer:taken"], None),
     (q.ShowComponents(PROCEDURE), ["answer:start"], None),
+    (q.ConsentToReuse(citizen(), 3), ["answer:agree"], True),
+    (q.ConsentToReuse(citizen(), 3), ["answer:refuse"], False),
+    (q.OfferReuse(COMPONENT, 1, 1, (on_file(),)), ["answer:use"], on_file()),
+    (q.OfferReuse(COMPONENT, 1, 1, (on_file(),)), ["answer:capture"], q.Nothing.NOTHING),
+    (q.OfferReuse(COMPONENT, 1, 1, (on_file(), on_file(number="1/2020"))), ["paper:2"], on_file(number="1/2020")),
+    (q.OfferReuse(COMPONENT, 1, 1, (on_file(),) * 9), ["page:next", "answer:capture"], q.Nothing.NOTHING),
+    (q.NothingToReuse(searched=False), ["answer:go_on"], None),
     *((q.CapturePage(COMPONENT, 1, 3, 1, sight), [f"answer:{a}"], a) for a in q.CaptureAnswer),
     *((q.ReviewPage(COMPONENT, page(), 1), [f"answer:{a}"], a) for a in q.PageAnswer),
     *((q.ArrangePages(COMPONENT, LEAVES, 1), [f"answer:{d}"], q.PageDeed(d, 1)) for d in q.Deed),
@@ -224,6 +231,22 @@ def test_the_holder_is_shown_with_a_masked_number_and_not_spoken_of(presenter, f
     assert "02/09/1999" not in said, "a greeting shows no more than it needs"
     assert "Thẻ đã hết hạn" in screen.spoken
     assert "NGUYỄN" not in screen.spoken
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_the_consent_says_whose_papers_are_searched_and_is_not_spoken_with_the_name(presenter, frame, language):
+    question = q.ConsentToReuse(citizen(), 3)
+    screen = presenter.stand(question, replace(frame, settings=Settings(language)), {})
+    said = " ".join(screen.speakable)
+    assert "NGUYỄN THỊ MẪU" in said
+    assert "0011••••••23" in said
+    assert {"vi": "không lưu gì", "en": "nothing is kept"}[language] in said
+    assert "NGUYỄN" not in screen.spoken
+
+
+def test_before_filing_the_citizen_sees_which_paper_is_taken_from_the_files(presenter, frame):
+    texts = presenter.stand(q.ReviewDossier(reusing()), frame, {}).speakable
+    assert texts[texts.index("Giấy chứng nhận kết hôn của cha mẹ") + 1] == "dùng bản đã có, số 52/2024"
 
 
 def test_while_the_card_is_away_the_screen_says_what_to_do_and_keeps_the_share(presenter, frame):

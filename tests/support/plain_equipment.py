@@ -14,6 +14,7 @@ from kiosk.citizen import AccessKey, Citizen, IdentityGrade
 from kiosk.dossier import Document, DocumentLabel, Dossier, DossierState, Page
 from kiosk.health import Failure, Level, Published, Reason
 from kiosk.ports import CodeKind, Equipment, FaceMatch, Frame, PageLook, PagesDone, Progress
+from kiosk.reuse import Reusable, Wish
 from kiosk.slips import Slip
 from kiosk.ticket import Ticket
 
@@ -262,6 +263,10 @@ class PlainOffice(Thing):
     submitted: list[Dossier] = field(default_factory=list)
     states: dict[str, DossierState] = field(default_factory=dict)
     answers: asyncio.Queue[DossierState] = field(default_factory=asyncio.Queue)
+    asks_for_papers: bool = False
+    on_file: tuple[Reusable, ...] | Failure | None = None
+    """What the province holds; None: it never answers."""
+    wishes: list[Wish] = field(default_factory=list)
     name = "office"
 
     def __post_init__(self) -> None:
@@ -278,6 +283,12 @@ class PlainOffice(Thing):
 
     async def look_up(self, code: str, personal_id: str) -> DossierState | Failure:
         return self.states.get(f"{code} {personal_id}", Failure(Reason.NOT_FOUND))
+
+    async def reusable(self, wish: Wish) -> tuple[Reusable, ...] | Failure:
+        self.wishes.append(wish)
+        if self.on_file is None:
+            await asyncio.Event().wait()
+        return self.on_file or ()
 
 
 def plain_equipment() -> Any:

@@ -1,9 +1,12 @@
 """Both connectors against the real model over HTTP: one dossier with identical files, or one held for a person."""
 
 import hashlib
+import json
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kiosk import catalogue
+from kiosk.reuse import Agreement, Reusable
 from sync.connectors import desk as desks
+from sync.connectors import opencps
 from sync.connectors.catalogues import Catalogues
 from sync.connectors.contract import Connector, Refused, Unclear, Unreachable, Wish
 from sync.connectors.desk import Desk, Held
@@ -351,14 +356,74 @@ def test_a_dossier_that_ends_without_result_says_how(office: Office, kind: str, 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_reused_paper_is_named_in_the_dossier_and_shown_to_the_officer(office: Office, kind: str):
-    dossier = opened(make_dossier(evidence=200))
-    dossier.payload["components"][1] |= {"reused": "KQ-H15-0001", "paper_only": False}
-    office.desk(office.connector(kind, 5)).file(dossier)
+    dossier = make_dossier(evidence=200)
+    scan, paper = dossier.papers
+    reused = Reusable("KQ02", "KQ-H15-0001", "Tờ khai", "52/2024", "UBND phường Khác")
+    agreement = Agreement(datetime(2026, 11, 23, 1, 5, tzinfo=UTC), "vi", "0123456789abcdef")
+    dossier = replace(dossier, papers=(scan, replace(paper, reused=reused)), reuse=agreement)
+    desk = office.desk(office.connector(kind, 5))
+    desk.file(opened(dossier))
+    assert office.arrived(dossier.reference_uid) == expected(dossier)
+    until(lambda: desk.state(dossier.reference_uid, "TAM-1", "x").received)
     listing = requests.get(f"{office.base}/", auth=office.auth, timeout=5).text
     first = listing.split('href="/ho-so/')[1].split('"')[0]
     page = requests.get(f"{office.base}/ho-so/{first}", auth=office.auth, timeout=5).text
     assert "Dùng lại giấy tờ số hóa KQ-H15-0001" in page
+    assert "08:05 23/11/2026" in page, "when the citizen agreed"
+    assert "chờ cán bộ kiểm tra" not in page, "nothing is awaited on paper"
     assert {"opencps": "OpenCPS", "national": "Luồng quốc gia"}[kind] in page
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_papers_digitised_in_earlier_days_are_offered_to_their_owner_only(office: Office, kind: str):
+    paper = {"component": "KQ01", "result_code": "KQ-1", "name": "Giấy chứng sinh", "number": "5", "issuer": "UBND"}
+    listed = office.province.settings.tthc_model.state / "results.json"
+    listed.write_text(json.dumps([{"owner_id": "079201000789", **paper}, {"owner_id": "001199000999", **paper}]))
+    desk = office.desk(office.connector(kind, 5))
+    wish = Wish("079201000789", "079201000789", "NGƯỜI NỘP", "1.001193", ("KQ01", "KQ02"))
+    try:
+        assert desk.reusable_results(wish) == [Reusable(**paper)]
+        assert desk.reusable_results(replace(wish, components=("KQ02",))) == []
+    finally:
+        listed.unlink()
+
+
+def test_a_catalogue_longer_than_a_page_comes_over_whole(office: Office, monkeypatch):
+    whole = office.connector("opencps", 5).catalogue()
+    for size in (1, 2, 3):
+        monkeypatch.setattr(opencps, "PAGE", size)
+        assert office.connector("opencps", 5).catalogue() == whole
+    assert sum(len(group["procedure"]) for group in whole) > 2
+
+
+def test_a_list_that_changes_while_its_pages_are_read_is_no_catalogue(office: Office, monkeypatch):
+    monkeypatch.setattr(opencps, "PAGE", 1)
+    real = opencps.Site.call
+
+    def shrinking(site, step, method, path, **request):
+        reply = real(site, step, method, path, **request)
+        if request["params"]["start"] == "1":
+            return replace(reply, body=json.dumps({"total": 5, "data": []}).encode())
+        return reply
+
+    monkeypatch.setattr(opencps.Site, "call", shrinking)
+    with pytest.raises(Unclear, match="1 entries of 5"):
+        office.connector("opencps", 5).catalogue()
+
+
+def test_a_system_that_wants_a_token_takes_everything_with_the_bearer_in_the_secret_file(province: Province):
+    (province.root / "token").write_text("bearer:a-long:token")
+    text = province.config.read_text().replace("[receiver]", '[receiver]\ntthc_user_file = "token"')
+    province.config.write_text(text.replace("[tthc_model]", '[tthc_model]\nuser_file = "token"'))
+    for program in ("tthc-model", "receiver"):
+        province.start(program)
+    dossier = make_dossier(evidence=200)
+    assert province.outbox.put(dossier, province.sealer) is None
+    province.deliver()
+    assert province.arrived() == expected(dossier)
+    for user, word in (("bearer", "another"), ("motcua", "a-long:token")):
+        with pytest.raises(Unreachable, match="HTTP 401"):
+            OpenCps(province.settings.receiver.tthc_url, user, word).create(opened(dossier))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -11,6 +11,7 @@ from sync import released
 from sync.connectors.catalogues import Catalogues
 from sync.connectors.contract import Reusable
 from sync.connectors.reuse import NoConsent, read_wish, told
+from sync.receiver.sqlite import SqliteDatabase
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "catalogue" / "sample.toml"
 BIRTH = "1.001193.000.00.00.H15"
@@ -94,14 +95,15 @@ def test_an_older_or_invalid_catalogue_leaves_the_last_good_one(tmp_path: Path):
 
 
 def test_an_invalid_catalogue_of_the_tthc_system_is_no_version(tmp_path: Path):
-    kept = Catalogues(tmp_path)
+    database = SqliteDatabase(tmp_path)
+    kept = Catalogues(database)
     assert kept.take([HERE])
     assert not kept.take([])
     assert not kept.take([HERE, HERE])
     assert kept.take([HERE, ELSEWHERE])
     assert [v[-2:] for v in kept.versions()] == [".1", ".2"]
     version, body = kept.latest()
-    assert json.loads(body)["version"] == version == Catalogues(tmp_path).versions()[-1]
+    assert json.loads(body)["version"] == version == Catalogues(database).versions()[-1]
 
 
 ASKED = {

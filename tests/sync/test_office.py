@@ -1,6 +1,7 @@
 """The office as the kiosk's core uses it: submit, await the answer, look up, and say how it stands."""
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from kiosk.config import ConfigError, OutboxSettings
 from kiosk.dossier import DossierState
 from kiosk.health import Failure, Level, Reason
 from sync.office import OutboxOffice
+from sync.outbox import Road, Room
 from tests.sync.province import CANARY_ID, Province, expected, make_dossier
 from tests.sync.test_outbox import largest_file
 
-OUTBOX = OutboxSettings(ballast_mb=0)
+OUTBOX = OutboxSettings(ballast_mb=0, warn_days=0)
 
 
 @pytest.fixture
@@ -115,13 +117,44 @@ async def test_an_index_of_a_newer_program_is_a_fault_and_stays_as_it_is(provinc
         assert isinstance(await office.submit(make_dossier()), Failure)
 
 
-async def test_technicians_read_that_only_the_receiver_can_open_and_that_room_is_short(open_province: Province):
-    open_province.outbox.close()
-    open_province.start("forward")
+async def test_technicians_read_that_only_the_receiver_can_open(province: Province, caplog):
+    province.outbox.note_road(Road(time.monotonic(), ""))
+    province.outbox.close()
+    async with OutboxOffice(province.settings.office, province.settings.kiosk, OUTBOX) as office:
+        assert (office.status.level, office.status.reason) == (Level.READY, Reason.OK)
+        assert office.status.detail == "no offline recovery key is configured"
+        assert "no offline recovery key is configured" in caplog.text
+
+
+async def test_before_the_disk_is_full_the_kiosk_is_degraded_and_still_takes_dossiers(province: Province):
     tight = OutboxSettings(ballast_mb=0, daily_mb=10**9)
-    async with OutboxOffice(open_province.settings.office, open_province.settings.kiosk, tight) as office:
-        await becomes(office, Level.READY, Reason.OK)
-        assert office.status.detail == "no offline recovery key is configured; space for 0 days is left"
+    province.outbox.close()
+    async with OutboxOffice(province.settings.office, province.settings.kiosk, tight) as office:
+        assert (office.status.level, office.status.reason) == (Level.DEGRADED, Reason.DISK_LOW)
+        assert office.status.detail == "space for 0 days is left; the forwarder has not reported"
+        assert await office.submit(make_dossier()) is None
+        with largest_file(1000):
+            await office.submit(make_dossier())
+            assert (office.status.level, office.status.reason) == (Level.FAULT, Reason.DISK_FULL)
+        await becomes(office, Level.DEGRADED, Reason.DISK_LOW)
+
+
+async def test_what_diagnose_tells_of_the_room_follows_the_disk(province: Province, monkeypatch):
+    province.outbox.close()
+    monkeypatch.setattr("sync.office.PROBE", 0.1)
+    days = [6.0]
+    monkeypatch.setattr(Room, "days", lambda *_: days[0])
+    watched = OutboxSettings(ballast_mb=0)
+    async with OutboxOffice(province.settings.office, province.settings.kiosk, watched) as office:
+        assert office.status.detail.startswith("space for 6 days is left")
+        since = office.status.since
+        days[0] = 2.0
+        async with asyncio.timeout(5):
+            while not office.status.detail.startswith("space for 2 days is left"):
+                await asyncio.sleep(0.05)
+        assert office.status.since == since
+        days[0] = 30.0
+        await becomes(office, Level.DEGRADED, Reason.RECEIVER_UNREACHABLE)
 
 
 async def test_a_submit_survives_the_end_of_the_visit(office: OutboxOffice):

@@ -52,11 +52,16 @@ def dossier_files(tmp_path) -> list[Path]:
         "components": [
             {"code": "KQ01", "name": "Giấy chứng sinh", "file": "scan.pdf"},
             {"code": "KQ02", "name": "Tờ khai"},
+            {"code": "KQ03", "name": "Giấy chứng nhận kết hôn", "reused": "KQ-H15-0052"},
         ],
     }
     (tmp_path / "dossier.json").write_text(json.dumps(source, ensure_ascii=False))
     (tmp_path / "scan.pdf").write_bytes(make_pdf(1))
     return [tmp_path / "dossier.json", tmp_path / "scan.pdf"]
+
+
+def dossiers_of(province: Province) -> list[Path]:
+    return list((province.settings.tthc_model.state / "dossiers").glob("*.json"))
 
 
 def test_a_dossier_given_as_files_arrives_like_one_filed_at_the_kiosk(kiosk, capsys, dossier_files):
@@ -71,6 +76,9 @@ def test_a_dossier_given_as_files_arrives_like_one_filed_at_the_kiosk(kiosk, cap
     assert sorted(map(dict, kiosk.arrived().values()), key=str) == sorted(
         ({f"{reference}_KQ01_01.pdf": pdf} for reference in stored), key=str
     )
+    marks = [json.loads(path.read_text())["input"]["dossierMarkArr"] for path in dossiers_of(kiosk)]
+    assert [[mark["fileMark"] for mark in json.loads(given)] for given in marks] == [[1, 0, 0], [1, 0, 0]]
+    assert all("Dùng lại giấy tờ số hóa KQ-H15-0052" in given for given in marks)
     report = run(kiosk, capsys, "verify")
     assert (report["submissions"], report["envelopes"], report["problems"]) == (2, 2, [])
     assert report["single_recipient"] == 0
@@ -130,7 +138,8 @@ def test_verify_names_what_is_wrong(kiosk, capsys):
     [entry] = kiosk.outbox.entries(State.SEALED)
     [blob, *_] = read_manifest(kiosk.outbox.manifest(entry), None).blobs
     path = kiosk.settings.kiosk.state / "outbox" / "envelopes" / entry.submission / blob.sha256
-    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     [problem] = run(kiosk, capsys, "verify", expected=1)["problems"]
     assert problem == f"sequence 1, {entry.submission}: a blob on disk was altered"
 

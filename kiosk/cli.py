@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kiosk.catalogue import CatalogueError
 from kiosk.config import ConfigError, QueueServerSettings, Settings, load
+from kiosk.memory import keep_private
 
 DEFAULT_CONFIG = Path("/etc/motcua/kiosk.toml")
 
@@ -20,6 +21,7 @@ Command = Callable[[argparse.Namespace], int]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     options = _parser().parse_args(arguments)
+    keep_private()
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",

@@ -14,6 +14,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypeVar
 
+from kiosk import memory
 from kiosk.config import ConfigError, KioskSettings, OfficeSettings, OutboxSettings, require
 from kiosk.dossier import Dossier, DossierState
 from kiosk.health import Failure, Level, Published, Reason
@@ -54,7 +55,11 @@ class OutboxOffice(Published):
         self._sealer = Sealer.of(office, kiosk)
         self._receipt_key = signed.verifying_key(office.receipt_key, "the key of the receiver's receipts")
         self._storing = outbox
-        self._remark = "" if self._sealer.recovery else "no offline recovery key is configured"
+        remarks = (
+            "" if self._sealer.recovery else "no offline recovery key is configured",
+            "swap is on: what is in memory of a citizen may reach the disk; switch it off" if memory.swaps() else "",
+        )
+        self._remark = "; ".join(filter(None, remarks))
         self._scarce = ""
         self._heard = False
         self._folder = kiosk.state / "outbox"

@@ -42,6 +42,7 @@ PORTAL_CODES = {
 UNKNOWN_STATUS = -1
 _ONE_STOP = "3"  # originality of a dossier filed at a one-stop unit (DossierTerm)
 _CONFLICT = frozenset({409})
+_GONE = frozenset({404, 410})
 
 
 PAGE = 100
@@ -171,6 +172,8 @@ class OpenCps:
         reply = self._call(step, "POST", path, allowed=allowed, **request)
         if reply.status in _CONFLICT:
             return False
+        if reply.status in _GONE and step != "create":  # its address names this draft: no other dossier meets this
+            raise Unclear(f"{step}: HTTP {reply.status}: the draft is not there any more")
         if json_object(step, reply).get("referenceUid") != uid:
             raise Unclear(f"{step}: the answer is not understood: another referenceUid or none")
         return True

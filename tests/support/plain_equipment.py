@@ -159,7 +159,10 @@ class PlainScanner(Thing):
         self.codes: list[str] = []
 
     async def next_code(self) -> str:
-        await asyncio.sleep(0.001)  # a hand with a code is slower than an answer of the script
+        for _ in range(
+            20
+        ):  # a hand with a code is slower than an answer of the script: in turns, as a machine may stall
+            await asyncio.sleep(0)
         if not self.codes:
             await asyncio.Event().wait()
         return self.codes.pop(0)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kiosk import memory
 from kiosk.config import ConfigError, OutboxSettings
 from kiosk.dossier import DossierState
 from kiosk.health import Failure, Level, Reason
@@ -122,8 +123,18 @@ async def test_technicians_read_that_only_the_receiver_can_open(province: Provin
     province.outbox.close()
     async with OutboxOffice(province.settings.office, province.settings.kiosk, OUTBOX) as office:
         assert (office.status.level, office.status.reason) == (Level.READY, Reason.OK)
-        assert office.status.detail == "no offline recovery key is configured"
+        assert office.status.detail.startswith("no offline recovery key is configured")
         assert "no offline recovery key is configured" in caplog.text
+
+
+async def test_technicians_read_that_swap_is_on(province: Province, monkeypatch, tmp_path: Path):
+    (tmp_path / "swaps").write_text("Filename Type Size Used Priority\n/dev/sda2 partition 999 0 -2\n")
+    monkeypatch.setattr(memory, "_SWAPS", tmp_path / "swaps")
+    province.outbox.note_road(Road(time.monotonic(), ""))
+    province.outbox.close()
+    async with OutboxOffice(province.settings.office, province.settings.kiosk, OUTBOX) as office:
+        assert (office.status.level, office.status.reason) == (Level.READY, Reason.OK)
+        assert "swap is on" in office.status.detail
 
 
 async def test_before_the_disk_is_full_the_kiosk_is_degraded_and_still_takes_dossiers(province: Province):

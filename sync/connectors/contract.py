@@ -23,6 +23,10 @@ class Unclear(Unreachable):
     """Whether the request took effect is unknown: look before sending again."""
 
 
+class Gone(Unclear):
+    """What was prepared under the handle is not there any more, and nothing was filed: it is prepared anew."""
+
+
 class Refused(Exception):
     """The TTHC system refuses this dossier for good: a person must look."""
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from kiosk.config import ConfigError, ReceiverSettings, secret
 from kiosk.dossier import DossierState
 from sync.connectors.catalogues import Catalogues
-from sync.connectors.contract import Connector, Refused, Reusable, Unclear, Unreachable, Wish, complete_payload
+from sync.connectors.contract import Connector, Gone, Refused, Reusable, Unclear, Unreachable, Wish, complete_payload
 from sync.connectors.ledger import AtWork, Filing, Ledger
 from sync.connectors.national import National
 from sync.connectors.opencps import OpenCps
@@ -84,16 +84,24 @@ class Desk:
 
     def _send(self, filing: Filing, dossier: Opened) -> None:
         uploads = dict(filing.uploads)
-        for name in dossier.files:
-            if name not in uploads:
-                uploads[name] = self._tthc.upload(filing.handle, dossier, name)
-                self._ledger.uploaded(filing, uploads)
+        try:
+            for name in dossier.files:
+                if name not in uploads:
+                    uploads[name] = self._tthc.upload(filing.handle, dossier, name)
+                    self._ledger.uploaded(filing, uploads)
+        except Gone:
+            self._ledger.prepared_anew(filing)
+            raise
         try:
             marked = self._ledger.sending(filing)
         except AtWork:
             raise Unclear("submit: another process is at work on it") from None
         try:
             self._tthc.submit(filing.handle, dossier, uploads)
+        except Gone:
+            self._ledger.not_sent(marked)
+            self._ledger.prepared_anew(filing)
+            raise
         except Unclear:
             raise
         except (Unreachable, Refused):

@@ -65,6 +65,10 @@ class Ledger:
         """These files are there."""
         self._set(filing.reference_uid, uploads=json.dumps(dict(uploads)))
 
+    def prepared_anew(self, filing: Filing) -> None:
+        """Handle and files are not there any more; nothing was sent."""
+        self._set(filing.reference_uid, handle=None, uploads="{}")
+
     def sending(self, filing: Filing) -> Filing:
         """Mark that it is being sent for good: from now on its outcome is unknown until the system says.
 

@@ -17,7 +17,7 @@ from kiosk.citizen import mask_name
 from kiosk.clock import HANOI, from_iso
 from kiosk.dossier import DossierState
 from sync.answers import RECEIVED
-from sync.connectors.contract import Reusable, Unclear, Wish, complete_payload, parts_of, understood
+from sync.connectors.contract import Gone, Reusable, Unclear, Wish, complete_payload, parts_of, understood
 from sync.connectors.exchange import Site, json_object
 from sync.envelope import Opened
 from sync.web import Reply
@@ -173,7 +173,7 @@ class OpenCps:
         if reply.status in _CONFLICT:
             return False
         if reply.status in _GONE and step != "create":  # its address names this draft: no other dossier meets this
-            raise Unclear(f"{step}: HTTP {reply.status}: the draft is not there any more")
+            raise Gone(f"{step}: HTTP {reply.status}: the draft is not there any more")
         if json_object(step, reply).get("referenceUid") != uid:
             raise Unclear(f"{step}: the answer is not understood: another referenceUid or none")
         return True

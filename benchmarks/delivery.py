@@ -175,9 +175,8 @@ def world(folder: Path) -> None:
 
 def enrol(folder: Path, config: Path) -> None:
     """Make the kiosks known to the receiver of `config`."""
-    from sync.receiver.kiosks import register_world
-
     from sync.receiver.database import open_database
+    from sync.receiver.kiosks import register_world
 
     with closing(open_database(load(config, {}).receiver)) as database:
         register_world(database, folder / "secrets", KIOSKS)

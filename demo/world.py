@@ -17,6 +17,8 @@ from kiosk_queue.server import open_site_store
 from kiosk_queue.staff import accounts
 from kiosk_queue.storage.store import Store
 from sync.keys import create_world
+from sync.receiver.database import open_database
+from sync.receiver.kiosks import register_world
 
 KIOSK_ID = "K01"
 
@@ -105,7 +107,12 @@ class World:
         return self.folder / "secrets" / f"{name}-password"
 
     def _enrol(self, settings: Settings) -> None:
-        """Make the kiosk and the staff known to the queue, as its command line does, unless they are."""
+        """Make the kiosk known to the receiver, and it and the staff to the queue, unless they are."""
+        database = open_database(settings.receiver)
+        try:
+            register_world(database, self.folder / "secrets", [KIOSK_ID])
+        finally:
+            database.close()
         store, centre = open_site_store(settings.queue_server), settings.queue_server.centre
         try:
             token = settings.queue.token_file

@@ -147,6 +147,28 @@ def _outbox(name: str) -> Command:
     return command
 
 
+def _enrol(name: str) -> Command:
+    """A command of the kiosk's enrolment, by its name in `sync.enrolment_bench`."""
+
+    def command(options: argparse.Namespace) -> int:
+        from sync.enrolment_bench import COMMANDS
+
+        return COMMANDS[name](_settings(options), options)
+
+    return command
+
+
+def _receiver(name: str) -> Command:
+    """A command beside the receiver, by its name in `sync.receiver.kiosks_bench`."""
+
+    def command(options: argparse.Namespace) -> int:
+        from sync.receiver.kiosks_bench import COMMANDS
+
+        return COMMANDS[name](_settings(options).receiver, options)
+
+    return command
+
+
 def _recover(options: argparse.Namespace) -> int:
     from sync.recovery import recover_command
 
@@ -249,6 +271,10 @@ def _parser() -> argparse.ArgumentParser:
     forward = top.add("forward", _forward, "the forwarder of the outbox")
     forward.add_argument("--once", action="store_true", help="send what is due and end")
     _add_outbox(top.level("outbox", "command", "the sealed dossiers of this kiosk, on their way"))
+    _add_enrol(
+        top.level("enrol", "command", "this kiosk's keys and certificate: a request goes out, an answer comes in")
+    )
+    _add_receiver(top.level("receiver", "command", "the province's authority, keys and register of kiosks"))
     _add_recover(_json(top.add("recover", _recover, "open envelopes with the offline recovery key (at the province)")))
     top.add("simulate", _simulate, "all simulators and the dock")
     _json(top.add("diagnose", _diagnose, "every device with status, reason and remedy"))
@@ -314,6 +340,48 @@ def _add_outbox(outbox: _Commands) -> None:
     submit = _json(outbox.add("submit", _outbox("submit"), "seal a dossier given as JSON and the files it names"))
     submit.add_argument("files", type=Path, nargs="+", metavar="FILE", help="one JSON, and the files it names")
     submit.add_argument("--copies", type=int, default=1, metavar="N", help="file it so many times, each a new one")
+
+
+def _add_enrol(enrol: _Commands) -> None:
+    request = enrol.add("request", _enrol("request"), "make new keys and a request for the province")
+    request.add_argument("file", type=Path, metavar="FILE", help="where the request is written")
+    accept = enrol.add("accept", _enrol("accept"), "check the province's answer and use the new keys")
+    accept.add_argument("file", type=Path, metavar="FILE", help="the answer")
+    accept.add_argument("--fingerprint", default="", metavar="HEX", help="of the authority, as the province told you")
+    keys = enrol.add("keys", _enrol("keys"), "take a newer list of the province's keys that came by stick")
+    keys.add_argument("file", type=Path, metavar="FILE", help="the list")
+    _json(enrol.add("show", _enrol("show"), "certificate, keys and list in place, and the days left"))
+
+
+def _add_receiver(receiver: _Commands) -> None:
+    authority = receiver.add("authority", _receiver("authority"), "make the authority, or one more beside it")
+    authority.add_argument("--name", default="Motcua authority", help="shown in certificates")
+    _add_hosts(authority)
+    enrol = receiver.add("enrol", _receiver("enrol"), "enrol a kiosk, or renew its keys and certificate")
+    enrol.add_argument("request", type=Path, metavar="REQUEST", help="what `enrol request` wrote at the kiosk")
+    enrol.add_argument("--out", type=Path, metavar="ANSWER", required=True, help="where the answer is written")
+    enrol.add_argument("--yes", action="store_true", help="the fingerprint was compared")
+    enrol.add_argument("--new-machine", action="store_true", help="its present keys are lost and cannot vouch")
+    revoke = _json(receiver.add("revoke", _receiver("revoke"), "a certificate, a signing key, or all of a kiosk's"))
+    which = revoke.add_mutually_exclusive_group()
+    which.add_argument("--certificate", default="", metavar="HEX", help="only this one (fingerprint, 8 digits or more)")
+    which.add_argument("--signing-key", default="", metavar="HEX", help="only this one (8 digits or more)")
+    retire = _json(receiver.add("retire", _receiver("retire"), "a kiosk that is gone for good; what it may still hold"))
+    for parser in (revoke, retire):
+        parser.add_argument("kiosk", metavar="KIOSK")
+        parser.add_argument("--why", required=True, metavar="TEXT", help="kept in the register")
+    _json(receiver.add("kiosks", _receiver("kiosks"), "the register, with the days each certificate has left"))
+    _json(receiver.add("keys", _receiver("keys"), "publish the list of keys as they lie here"))
+    rotate = _json(receiver.add("rotate", _receiver("rotate"), "replace one of the receiver's keys, with overlap"))
+    rotate.add_argument("key", choices=("opening", "receipt", "server"), help="server: its certificate, with --host")
+    rotate.add_argument("--newest", action="store_true", help="server: from the newest authority, not the oldest")
+    _add_hosts(rotate)
+
+
+def _add_hosts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host", action="append", default=[], metavar="NAME", help="how kiosks call the receiver (may be repeated)"
+    )
 
 
 def _add_recover(parser: argparse.ArgumentParser) -> None:

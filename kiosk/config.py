@@ -187,7 +187,9 @@ class OfficeSettings:
     recovery_key: Path | None = None
     """X25519 public key (PEM) of the province's offline recovery key; without it only the receiver opens envelopes."""
     receipt_key: Path = Path("secrets/receiver-receipt.pub")
-    """Ed25519 public key (PEM) that signs the receiver's receipts."""
+    """Ed25519 public keys (PEM, one after the other) of the receiver's receipts: any of them is good."""
+    key_list: Path = Path("secrets/key-list")
+    """The province's signed list of keys, as last taken; `enrol` and the forwarder replace it."""
     status_url: str = "https://dichvucong.gov.vn/tra-cuu"
     """What a receipt's QR opens; the reference is appended as `?ma=`."""
     timeout: float = 20.0
@@ -251,13 +253,17 @@ class ReceiverSettings:
     key_file: Path = Path("secrets/receiver.key")
     """Private key of the server certificate."""
     client_ca: Path = Path("secrets/ca.pem")
-    """Authority of the kiosks' certificates."""
-    kiosk_keys: Path = Path("secrets/kiosks")
-    """Folder of `<kiosk id>.pub`: Ed25519 public keys (PEM) of enrolled kiosks."""
+    """Authorities of the kiosks' certificates (PEM, oldest first)."""
     hpke_key_file: Path = Path("secrets/receiver-hpke.key")
-    """X25519 private key (PEM) that opens envelopes."""
+    """X25519 private key (PEM) that opens envelopes; earlier ones lie beside it as `<name>.old-<n>.key`."""
     receipt_key_file: Path = Path("secrets/receiver-receipt.key")
     """Ed25519 key (PEM) that signs receipts."""
+    authority_key_file: Path = Path("secrets/authority.key")
+    """EC key (PEM) of the authority: for enrolment only, never needed by the running service."""
+    key_list: Path = Path("secrets/key-list")
+    """The signed list of the keys that kiosks are to use; made by `receiver` commands, handed to kiosks."""
+    recovery_key: Path = Path("secrets/recovery.pub")
+    """X25519 public key (PEM) of the offline recovery key, for the list of keys."""
     state: Path = Path("receiver")
     """Folder of database and blobs."""
     database: str = ""
@@ -468,11 +474,50 @@ def _from_text(text: str, kind: Any, where: str) -> object:
 
 def secret(path: Path, what: str) -> str:
     """The text of a secret file, stripped; raises ConfigError that names the file, never its content."""
+    return text_of(private(path, what), what).strip()
+
+
+def private(path: Path, what: str) -> Path:
+    """Where a secret lies: the credential that systemd passed, else `path` if it is kept from others.
+
+    Raises ConfigError.
+    """
+    return credential(path) or guarded(path, what)
+
+
+def credential(path: Path) -> Path | None:
+    """The systemd credential named as the file; systemd itself guards it."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    found = Path(folder, path.name) if folder else None
+    return found if found and found.is_file() else None
+
+
+def guarded(path: Path, what: str) -> Path:
+    """`path` if it is ours or root's and open to nobody else; raises ConfigError."""
     try:
-        return path.read_text("utf-8").strip()
+        found = path.stat()
+    except OSError as error:
+        raise _unread(path, what, error) from None
+    if found.st_uid not in (os.geteuid(), 0):
+        raise ConfigError(
+            f"{path}: {what} belongs to another user (uid {found.st_uid}); chown it to the service's user"
+        )
+    if found.st_mode & 0o077:
+        raise ConfigError(f"{path}: {what} is open to others (mode {found.st_mode & 0o777:03o}); chmod 600 it")
+    return path
+
+
+def text_of(path: Path, what: str) -> str:
+    """The text of a file that need not be secret; raises ConfigError that names the file, never its content."""
+    try:
+        return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ConfigError(f"{path}: {what} cannot be read ({reason}); create it or correct the path") from None
+        raise _unread(path, what, error) from None
+
+
+def _unread(path: Path, what: str, error: Exception) -> ConfigError:
+    reason = error.strerror if isinstance(error, OSError) else "not text"
+    return ConfigError(f"{path}: {what} cannot be read ({reason}); create it or correct the path")
 
 
 def require(path: Path, what: str) -> Path:

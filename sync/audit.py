@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kiosk.clock import utc_iso
 from sync import store
 from sync.envelope import SUBMISSION_ID
+from sync.signed import Verifier
 
 START = "0" * 64
 """What the first line is chained to."""
@@ -111,7 +112,7 @@ def lines(path: Path) -> Iterator[Line]:
             yield Line(document, text, decoded, Head(n, hashlib.sha256(raw).hexdigest(), size))
 
 
-def problems(path: Path, head: Head, key: Ed25519PublicKey) -> list[str]:
+def problems(path: Path, head: Head, key: Verifier) -> list[str]:
     """What is wrong with the log up to `head`: altered, removed, reordered or foreign lines, a cut end."""
     previous, last = START, Head()
     for line in lines(path):
@@ -127,7 +128,7 @@ def problems(path: Path, head: Head, key: Ed25519PublicKey) -> list[str]:
     return [] if last == head else ["the last audit line is not the one that the database knows"]
 
 
-def _is_by(key: Ed25519PublicKey, line: Line) -> bool:
+def _is_by(key: Verifier, line: Line) -> bool:
     try:
         key.verify(line.signature or b"", line.signed)
     except InvalidSignature:

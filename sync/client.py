@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 
 from kiosk.config import OfficeSettings, require
+from sync import identity
 from sync.web import NoAnswer, Reply, fetch, new_session
 
 
@@ -34,10 +35,8 @@ class ReceiverClient:
         self._timeout = office.timeout
         self._session = new_session()
         self._session.verify = str(require(office.ca, "the authority of the receiver's certificate"))
-        self._session.cert = (
-            str(require(office.certificate, "this kiosk's certificate")),
-            str(require(office.key_file, "the key of this kiosk's certificate")),
-        )
+        certificate, key = identity.pair(office)
+        self._session.cert = (str(certificate), str(key))
         self.heard: float | None = None
         """When the receiver last answered (system's monotonic clock)."""
 

@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
@@ -186,7 +186,7 @@ def _sealed_key(name: str, key: X25519PublicKey, content_key: bytes, info: bytes
     return {"key_id": name, "sealed_key": base64.b64encode(_SUITE.encrypt(content_key, key, info)).decode()}
 
 
-def read_manifest(text: bytes, key: Ed25519PublicKey | None) -> Manifest:
+def read_manifest(text: bytes, key: signed.Verifier | None) -> Manifest:
     """The manifest if `key` signed it (None: one's own, unverified); raises EnvelopeError."""
     try:
         document = signed.verify("manifest", text, key) if key else signed.unverified("manifest", text)

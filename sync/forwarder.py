@@ -17,8 +17,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from kiosk.config import Settings
 from sync import answers, signed, store
 from sync.client import ItemBad, Later, ReceiverClient, RoadClosed
@@ -88,7 +86,7 @@ def _stop_on_signals() -> Stop:
 class Forwarder:
     """One round after the other over the outbox."""
 
-    def __init__(self, outbox: Outbox, client: ReceiverClient, receipt_key: Ed25519PublicKey) -> None:
+    def __init__(self, outbox: Outbox, client: ReceiverClient, receipt_key: signed.Verifier) -> None:
         self._outbox = outbox
         self._client = client
         self._receipt_key = receipt_key

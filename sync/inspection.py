@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from sync.envelope import EnvelopeError, read_manifest
 from sync.outbox import Outbox
 from sync.outbox_schema import Entry, State
 from sync.rebuild import is_receipt_for
+from sync.signed import Verifier
 
 
 @dataclass(slots=True)
@@ -22,7 +21,7 @@ class Report:
     """Envelopes that only the receiver can open: sealed before a recovery key was configured."""
 
 
-def inspect(outbox: Outbox, kiosk_key: Ed25519PublicKey, receipt_key: Ed25519PublicKey) -> Report:
+def inspect(outbox: Outbox, kiosk_key: Verifier, receipt_key: Verifier) -> Report:
     """Read everything; every envelope that is not purged is read from the disk and hashed."""
     report = Report(problems=[*outbox.index_problems(), *outbox.audit_problems(kiosk_key)])
     for number, row in enumerate(outbox.records(), start=1):
@@ -38,8 +37,8 @@ def _inspect_one(
     outbox: Outbox,
     row: dict[str, Any],
     number: int,
-    kiosk_key: Ed25519PublicKey,
-    receipt_key: Ed25519PublicKey,
+    kiosk_key: Verifier,
+    receipt_key: Verifier,
     report: Report,
 ) -> None:
     if row["sequence"] != number:

@@ -19,7 +19,7 @@ from kiosk.config import ConfigError, KioskSettings, OfficeSettings, OutboxSetti
 from kiosk.dossier import Dossier, DossierState
 from kiosk.health import Failure, Level, Published, Reason
 from kiosk.reuse import Reusable, Wish
-from sync import answers, signed, store
+from sync import answers, identity, signed, store
 from sync.client import ItemBad, ReceiverClient, RoadClosed
 from sync.connectors import reuse
 from sync.envelope import KIOSK_ID
@@ -49,8 +49,8 @@ class OutboxOffice(Published):
         super().__init__()
         if not KIOSK_ID.fullmatch(kiosk.id):
             raise ConfigError(f"kiosk.id is {kiosk.id!r}; allowed: letters, digits, dot, dash, underscore; at most 64")
-        for path in (office.ca, office.certificate, office.key_file):
-            require(path, "a certificate or key of delivery")
+        require(office.ca, "the authority of the receiver's certificate")
+        identity.pair(office)
         self._settings = office
         self._sealer = Sealer.of(office, kiosk)
         self._receipt_key = signed.verifying_key(office.receipt_key, "the key of the receiver's receipts")

@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from kiosk.clock import from_iso, utc_iso
@@ -129,7 +129,7 @@ class Outbox:
                 os.close(self._writer)
                 self._writer = None
 
-    def take_over(self, receipt_key: Ed25519PublicKey | None = None) -> rebuild.Rebuilt | None:
+    def take_over(self, receipt_key: signed.Verifier | None = None) -> rebuild.Rebuilt | None:
         """Become the one that puts: rebuild a lost or damaged index, finish or set aside what was interrupted.
 
         What a rebuild found, None if none was needed. Raises store.AlreadyHeld, or store.Unusable for an index that a
@@ -153,7 +153,7 @@ class Outbox:
                     left.replace(self._folder / "interrupted" / left.name)
         return rebuilt
 
-    def rebuild(self, receipt_key: Ed25519PublicKey | None = None) -> rebuild.Rebuilt:
+    def rebuild(self, receipt_key: signed.Verifier | None = None) -> rebuild.Rebuilt:
         """A new index from the envelope files; only for the one that puts."""
         assert self._writer is not None, "take over first"
         with self._lock:
@@ -347,7 +347,7 @@ class Outbox:
         """A checked copy of this envelope was handed over."""
         self._commit_with_reserve(Event.EXPORTED, entry, "", ())
 
-    def audit_problems(self, key: Ed25519PublicKey) -> list[str]:
+    def audit_problems(self, key: signed.Verifier) -> list[str]:
         """What is wrong with the audit log; `key` is this kiosk's."""
         return audit.problems(self._folder / "audit.log", self._head(), key)
 

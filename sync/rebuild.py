@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync import audit, signed, store
 from sync.envelope import EnvelopeError, Manifest, read_manifest
@@ -46,7 +46,7 @@ class _Envelope:
     whole: bool
 
 
-def rebuild(folder: Path, receipt_key: Ed25519PublicKey | None, signer: Ed25519PrivateKey | None) -> Rebuilt:
+def rebuild(folder: Path, receipt_key: signed.Verifier | None, signer: Ed25519PrivateKey | None) -> Rebuilt:
     """Begin a new index; the caller holds the writer's lock. Raises OSError or DatabaseError if it cannot be written.
 
     A submission is delivered if its receipt lies beside its manifest and is for it (and signed by `receipt_key`, if
@@ -70,7 +70,7 @@ def rebuild(folder: Path, receipt_key: Ed25519PublicKey | None, signer: Ed25519P
 def _fill(
     database: store.Connection,
     folder: Path,
-    receipt_key: Ed25519PublicKey | None,
+    receipt_key: signed.Verifier | None,
     signer: Ed25519PrivateKey | None,
 ) -> Rebuilt:
     path, head, sealed = folder / "audit.log", audit.Head(), dict[int, str]()
@@ -103,7 +103,7 @@ def set_head(database: store.Connection, head: audit.Head) -> None:
     database.execute("UPDATE audit_head SET n = ?, sha256 = ?, size = ?", (head.n, head.sha256, head.size))
 
 
-def _read_all(folder: Path, sealed: dict[int, str], key: Ed25519PublicKey | None) -> dict[int, _Envelope]:
+def _read_all(folder: Path, sealed: dict[int, str], key: signed.Verifier | None) -> dict[int, _Envelope]:
     """By sequence. Of two with one number the audited one counts; one that cannot be read stays for a technician."""
     found: dict[int, _Envelope] = {}
     for path in sorted(folder.iterdir()):
@@ -118,7 +118,7 @@ def _read_all(folder: Path, sealed: dict[int, str], key: Ed25519PublicKey | None
     return found
 
 
-def _read(path: Path, key: Ed25519PublicKey | None) -> _Envelope:
+def _read(path: Path, key: signed.Verifier | None) -> _Envelope:
     manifest = read_manifest((path / "manifest").read_bytes(), None)
     if manifest.submission != path.name:
         raise EnvelopeError("it lies in the folder of another submission")
@@ -130,7 +130,7 @@ def _read(path: Path, key: Ed25519PublicKey | None) -> _Envelope:
     return _Envelope(manifest, text, all((path / blob.sha256).exists() for blob in manifest.blobs))
 
 
-def is_receipt_for(submission: str, manifest_sha256: str, text: bytes, key: Ed25519PublicKey | None) -> bool:
+def is_receipt_for(submission: str, manifest_sha256: str, text: bytes, key: signed.Verifier | None) -> bool:
     """Whether `text` is a receipt for this very manifest, signed by `key` if given."""
     try:
         receipt = signed.verify("receipt", text, key) if key else signed.unverified("receipt", text)

@@ -1,6 +1,7 @@
 """What both servers share: uvicorn on a socket of our own, the client's certificate, bodies with a limit."""
 
 import asyncio
+import hashlib
 import logging
 import socket
 import ssl
@@ -16,13 +17,19 @@ log = logging.getLogger(__name__)
 
 
 class CertifiedProtocol(H11Protocol):
-    """Hands the common name of the verified client certificate to the application as `request.state.client`."""
+    """Tells the application of the client's verified certificate.
+
+    `request.state.client` is its common name, `request.state.fingerprint` the SHA-256 (hex) of its DER.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """TLS is up and the certificate verified."""
         super().connection_made(transport)
         certificate = transport.get_extra_info("peercert")
-        self.app_state = {**self.app_state, "client": common_name(certificate or {})}
+        tls = transport.get_extra_info("ssl_object")
+        der = tls.getpeercert(True) if tls else None
+        known = {"client": common_name(certificate or {}), "fingerprint": hashlib.sha256(der or b"").hexdigest()}
+        self.app_state = {**self.app_state, **known}
 
 
 def common_name(certificate: dict[str, Any]) -> str:

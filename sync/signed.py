@@ -7,16 +7,17 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-from kiosk.config import ConfigError, secret
+from kiosk.config import ConfigError, secret, text_of
 
 MOST_BYTES = 256 * 1024
 """No signed document is larger; anything larger is refused unread."""
@@ -26,7 +27,37 @@ class SignatureError(ValueError):
     """Not a document of the expected kind signed by the expected key."""
 
 
-def sign(kind: str, document: Mapping[str, Any], key: Ed25519PrivateKey) -> bytes:
+class Signer(Protocol):
+    """A private key as documents are signed with it; Ed25519 keys are such."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """The signature."""
+
+
+class Verifier(Protocol):
+    """Whose signature counts; Ed25519 public keys are such."""
+
+    def verify(self, signature: bytes, data: bytes, /) -> None:
+        """Raises InvalidSignature."""
+
+
+class AnyOf:
+    """A signature of any of `keys` counts: while a key is replaced, the old and the new one are good."""
+
+    def __init__(self, keys: Iterable[Verifier]) -> None:
+        self._keys = tuple(keys)
+
+    def verify(self, signature: bytes, data: bytes, /) -> None:
+        """Raises InvalidSignature."""
+        for key in self._keys:
+            try:
+                return key.verify(signature, data)
+            except InvalidSignature:
+                continue
+        raise InvalidSignature
+
+
+def sign(kind: str, document: Mapping[str, Any], key: Signer) -> bytes:
     """`document` with its kind, signed. Raises ValueError over MOST_BYTES."""
     line = json.dumps({**document, "kind": kind}, ensure_ascii=True, separators=(",", ":")).encode()
     signed = line + b"\n" + base64.b64encode(key.sign(line)) + b"\n"
@@ -35,7 +66,7 @@ def sign(kind: str, document: Mapping[str, Any], key: Ed25519PrivateKey) -> byte
     return signed
 
 
-def verify(kind: str, signed: bytes, key: Ed25519PublicKey) -> dict[str, Any]:
+def verify(kind: str, signed: bytes, key: Verifier) -> dict[str, Any]:
     """The document if `key` signed it as this kind; raises SignatureError."""
     document = unverified(kind, signed)
     line, signature = _lines(signed)
@@ -92,12 +123,22 @@ def opening_key(path: Path, what: str) -> X25519PrivateKey:
     return key
 
 
-def verifying_key(path: Path, what: str) -> Ed25519PublicKey:
-    """The Ed25519 public key in a PEM file; raises ConfigError."""
-    key = _loaded(path, what, load_pem_public_key)
-    if not isinstance(key, Ed25519PublicKey):
+_PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
+
+
+def verifying_key(path: Path, what: str) -> Verifier:
+    """The Ed25519 public key in a PEM file, or any of those in it; raises ConfigError."""
+    keys = _loaded(path, what, _public_keys)
+    if not isinstance(keys, list) or not all(isinstance(key, Ed25519PublicKey) for key in keys):
         raise ConfigError(f"{path}: {what} must be an Ed25519 public key in PEM")
-    return key
+    return AnyOf(keys)
+
+
+def _public_keys(pem: bytes) -> object:
+    found = _PEM.findall(pem)
+    if not found:
+        raise ValueError("no public key")
+    return [load_pem_public_key(one) for one in found]
 
 
 def sealing_key(path: Path, what: str) -> X25519PublicKey:
@@ -113,7 +154,7 @@ def _private(pem: bytes) -> object:
 
 
 def _loaded(path: Path, what: str, load: Callable[[bytes], object]) -> object:
-    pem = secret(path, what).encode()
+    pem = (secret if load is _private else text_of)(path, what).encode()
     try:
         return load(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm):

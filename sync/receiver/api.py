@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,7 +21,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from kiosk.clock import utc_iso
-from kiosk.config import ConfigError
 from kiosk.dossier import DossierState
 from sync import answers, serving, signed
 from sync.allowance import Allowance
@@ -100,7 +98,12 @@ class Kiosks:
             raise HTTPException(403, "this certificate may not ask that")
         if not KIOSK_ID.fullmatch(name):
             raise HTTPException(403, "the certificate names no kiosk")
-        if endpoint.does != "metrics" and self._contacts.fresh(name):
+        if endpoint.does == "metrics":
+            return name
+        refusal = await _stored(self._parts.gate.refusal, name, request.state.fingerprint)
+        if refusal:
+            raise HTTPException(403, refusal)
+        if self._contacts.fresh(name):
             await _stored(self._contacts.heard, name)
         return name
 
@@ -118,7 +121,7 @@ class Kiosks:
         try:
             if read_manifest(text, None).kiosk != kiosk:
                 raise HTTPException(403, "this certificate may not send for that kiosk")
-            manifest = read_manifest(text, self._enrolled_key(kiosk))
+            manifest = read_manifest(text, await self._enrolled_key(kiosk))
         except EnvelopeError as error:
             raise HTTPException(422, str(error)) from None
         if manifest.submission != request.path_params["id"]:
@@ -132,12 +135,18 @@ class Kiosks:
             raise
         return _json(Announced())
 
-    def _enrolled_key(self, kiosk: str) -> Ed25519PublicKey:
-        path = self._parts.settings.kiosk_keys / f"{kiosk}.pub"
-        try:
-            return signed.verifying_key(path, "the key of an enrolled kiosk")
-        except ConfigError:
-            raise HTTPException(403, "this kiosk is not enrolled") from None
+    async def _enrolled_key(self, kiosk: str) -> signed.Verifier:
+        verifier: signed.Verifier | None = await _stored(self._parts.gate.verifier, kiosk)
+        if verifier is None:
+            raise HTTPException(403, "no signing key of this kiosk is good")
+        return verifier
+
+    async def keys(self, _request: Request, _kiosk: str) -> Response:
+        """The province's list of keys (sync.key_list), for a kiosk that goes by an older one."""
+        path = self._parts.settings.key_list
+        if not path.is_file():
+            raise HTTPException(404, "there is no list of keys yet")
+        return Response(await _stored(path.read_bytes), media_type=SIGNED)
 
     async def offset(self, request: Request, kiosk: str) -> Response:
         """How much of a blob is here."""

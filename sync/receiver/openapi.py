@@ -88,6 +88,7 @@ TABLE = (
         "POST", "/reusable", "reusable", "Digitised papers that may stand for components", _JSON, _JSON,
         refusals=(400, 413, 429, 507),
     ),
+    Endpoint("GET", "/keys", "keys", "The province's signed list of keys", answer=SIGNED, refusals=(404, 507)),
     Endpoint("GET", "/metrics", "metrics", "For Prometheus; only for the configured monitor", answer=_TEXT),
 )  # fmt: skip
 

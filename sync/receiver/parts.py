@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from kiosk.config import ConfigError, ReceiverSettings
+from kiosk.config import ReceiverSettings
 from sync import signed
 from sync.connectors.desk import Desk, open_desk
-from sync.envelope import key_id
+from sync.keys import opening_keys
 from sync.receiver.blobs import Blobs, open_blobs
 from sync.receiver.contacts import Contacts
 from sync.receiver.database import Database, open_database
+from sync.receiver.kiosks import Gate
 from sync.receiver.registry import Registry
 
 
@@ -27,18 +28,17 @@ class Parts:
     desk: Desk
     keys: Mapping[str, X25519PrivateKey]
     """What opens envelopes, by id; the present one first."""
+    gate: Gate
+    """Who is admitted."""
 
     @classmethod
     def open(cls, settings: ReceiverSettings) -> "Parts":
         """As configured; raises ConfigError or OSError with one clear line."""
-        opening = signed.opening_key(settings.hpke_key_file, "the key that opens envelopes")
+        keys = opening_keys(settings)
         receipt_key = signed.signing_key(settings.receipt_key_file, "the key that signs receipts")
-        if not settings.kiosk_keys.is_dir():
-            raise ConfigError(f"{settings.kiosk_keys}: the folder of enrolled kiosks' keys is missing; create it")
         blobs, database = open_blobs(settings), open_database(settings)
         desk, registry = open_desk(settings, database), Registry(database, blobs, receipt_key)
-        keys = {key_id(opening.public_key()): opening}
-        return cls(settings, database, blobs, registry, Contacts(database, registry), desk, keys)
+        return cls(settings, database, blobs, registry, Contacts(database, registry), desk, keys, Gate(database))
 
     def close(self) -> None:
         """Let go of the database."""

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from kiosk.config import ConfigError, ReceiverSettings, require
+from kiosk.config import ConfigError, ReceiverSettings, private, require
 from sync import serving
 from sync.receiver.api import Kiosks
 from sync.receiver.parts import Parts
@@ -39,7 +39,7 @@ def create_app(settings: ReceiverSettings) -> Starlette:
 def serve(settings: ReceiverSettings) -> None:
     """Serve until stopped. Raises ConfigError or OSError with one clear line."""
     certificate = require(settings.certificate, "the receiver's certificate")
-    key = require(settings.key_file, "the key of the receiver's certificate")
+    key = private(settings.key_file, "the key of the receiver's certificate")
     authority = require(settings.client_ca, "the authority of the kiosks' certificates")
     tls = serving.demand_client_certificate(str(certificate), str(key), str(authority))
     try:

@@ -66,6 +66,7 @@ def test_a_wrong_variable_is_named(file):
 
 def test_secrets_are_read_from_files_and_their_absence_is_named(tmp_path):
     (tmp_path / "token").write_text("abc\n", "utf-8")
+    (tmp_path / "token").chmod(0o600)
     assert secret(tmp_path / "token", "kiosk token") == "abc"
     with pytest.raises(ConfigError, match="kiosk token cannot be read"):
         secret(tmp_path / "none", "kiosk token")

@@ -64,6 +64,7 @@ class Receiving:
         root.mkdir()
         self._root = root
         self._province = _Province(root, keys)
+        shutil.rmtree(self.settings.receiver.state)  # it lies on the disks
         self._sabotage = sabotage
         self._filed = [make_dossier(evidence=size) for size in (200, 400_000, 20_000, 200, 100_000, 200)]
 
@@ -80,6 +81,7 @@ class Receiving:
         """Dossiers arrive and are handed on, while `disk` is recorded."""
         province = self._province
         self._lay_onto(disk)
+        province.enrol()
         province.start("tthc-model")
         province.sabotage = self._sabotage
         province.start("receiver")
@@ -106,6 +108,7 @@ class Receiving:
         """The receiver starts again on what the cut left: are the receipts and the dossiers there?"""
         self._lay_onto(disk)
         self._province.start("receiver")
+        self._province.enrol()  # version 1 had no register
         client = ReceiverClient(self.settings.office)
         try:
             return [problem for promise in promises if (problem := self._broken(client, promise))]

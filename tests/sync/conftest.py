@@ -10,6 +10,9 @@ from sync.keys import create_world
 from sync.outbox import Outbox, Sealer
 from tests.sync.province import Province
 
+for golden in (Path(__file__).parent / "golden" / "keys").glob("*.key"):
+    golden.chmod(0o600)  # git keeps no such mode, and keys that others can read are refused
+
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -23,6 +23,8 @@ from kiosk.dossier import Dossier, Page, Papers, new_provisional_ref
 from kiosk.text import Text
 from sync.outbox import Outbox, Sealer
 from sync.outbox_schema import State
+from sync.receiver.database import open_database
+from sync.receiver.kiosks import register_world
 from tests.sync import delivery_process
 
 # Processes are forked from a server that has imported everything and opened nothing.
@@ -108,9 +110,17 @@ class Province:
             """
         )
         self.settings: Settings = load(self.config, {})
+        self.enrol()
         self.outbox = Outbox(self.settings.kiosk.state / "outbox")
         self.outbox.take_over()
         self.sealer = Sealer.of(self.settings.office, self.settings.kiosk)
+
+    def enrol(self) -> None:
+        """Make the kiosks of the keys known to the receiver."""
+        secrets = self.root / "secrets"
+        database = open_database(self.settings.receiver)
+        register_world(database, secrets, ["K01", "K02"] if (secrets / "K02.pem").exists() else ["K01"])
+        database.close()
 
     def start(self, program: str, die_at: int | None = None) -> BaseProcess:
         """Start a program; a server is awaited."""

@@ -413,6 +413,7 @@ def test_a_list_that_changes_while_its_pages_are_read_is_no_catalogue(office: Of
 
 def test_a_system_that_wants_a_token_takes_everything_with_the_bearer_in_the_secret_file(province: Province):
     (province.root / "token").write_text("bearer:a-long:token")
+    (province.root / "token").chmod(0o600)
     text = province.config.read_text().replace("[receiver]", '[receiver]\ntthc_user_file = "token"')
     province.config.write_text(text.replace("[tthc_model]", '[tthc_model]\nuser_file = "token"'))
     for program in ("tthc-model", "receiver"):

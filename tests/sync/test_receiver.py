@@ -181,7 +181,7 @@ def test_guessing_is_slowed_down_for_the_code_not_for_others(open_province, kios
 
 @pytest.mark.parametrize(
     "name",
-    ["certificate", "key_file", "client_ca", "kiosk_keys", "hpke_key_file", "receipt_key_file", "tthc_user_file"],
+    ["certificate", "key_file", "client_ca", "hpke_key_file", "receipt_key_file", "tthc_user_file"],
 )
 def test_a_missing_file_is_named_in_one_line(province: Province, tmp_path: Path, name: str):
     settings = replace(province.settings.receiver, **{name: tmp_path / "nowhere"})

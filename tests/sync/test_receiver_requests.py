@@ -136,7 +136,7 @@ def test_a_stick_of_a_dead_kiosk_is_taken_in_and_what_was_sent_before_stays_one(
     victim = next(path for path in spoilt.iterdir() if path.name != "manifest")
     victim.write_bytes(b"?" + victim.read_bytes()[1:])
     settings = province.settings.receiver
-    key = signed.verifying_key(settings.kiosk_keys / "K01.pub", "key")
+    key = signed.verifying_key(settings.client_ca.parent / "kiosks" / "K01.pub", "key")
     parts = Parts.open(settings)
     try:
         keys_of = {"K01": [key]}

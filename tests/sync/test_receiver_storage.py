@@ -13,19 +13,24 @@ from pathlib import Path
 import boto3
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from moto.server import ThreadedMotoServer
 
 import postgres
 from kiosk.config import ConfigError, ReceiverSettings
 from sync import signed
+from sync.authority import Authority, fingerprint
 from sync.connectors.ledger import AtWork, Ledger
+from sync.enrolment import EnrolmentError
 from sync.envelope import Blob, Label, Sealed, new_submission_id, read_manifest, seal
 from sync.outbox import Sealer
+from sync.receiver import breach, kiosks
 from sync.receiver.blobs import Blobs, Damaged, TooMuch, WrongOffset, open_blobs
 from sync.receiver.contacts import digest_of
 from sync.receiver.database import Conflict, Database, open_database
 from sync.receiver.registry import Missing, Registry, State
+from tests.sync.province import until
 
 RECEIPTS = Ed25519PrivateKey.generate()
 DATABASES, STORES = ("sqlite", "postgres"), ("files", "s3")
@@ -205,7 +210,7 @@ def test_one_of_several_processes_hands_on_and_the_next_takes_over(kind, tmp_pat
         assert not second.lead()
         assert first.lead()
         first.close()
-        assert second.lead()
+        until(second.lead)
     finally:
         second.close()
 
@@ -296,3 +301,21 @@ def test_an_object_store_that_goes_away_is_a_storage_fault_not_a_lost_blob(objec
     monkeypatch.setattr(blobs, "_bucket", "gone")
     with pytest.raises(OSError, match="object store"):
         blobs.append(blob_of(b"x"), 0, b"x")
+
+
+def test_the_register_of_kiosks_admits_and_revokes_on_both_engines(database):
+    made, key = Authority.create("Tỉnh Thử Nghiệm"), ec.generate_private_key(ec.SECP256R1()).public_key()
+    first, second = made.issue(key, "K01"), made.issue(key, "K01")
+    signing = [Ed25519PrivateKey.generate().public_key() for _ in range(2)]
+    for certificate, public in zip((first, second, second), (*signing, signing[1]), strict=True):
+        kiosks.enrol(database, "K01", public.public_bytes_raw(), certificate)
+    assert [kiosks.admitted(database, "K01", fingerprint(one)) for one in (first, second)] == ["", ""]
+    assert len(kiosks.signing_keys(database, "K01")) == 2
+    assert kiosks.revoke(database, "K01", "lost", certificate=fingerprint(first)) == 1
+    assert kiosks.admitted(database, "K01", fingerprint(first)) == "this certificate is revoked"
+    assert kiosks.admitted(database, "K01", fingerprint(second)) == ""
+    with pytest.raises(EnrolmentError, match="another kiosk's"):
+        kiosks.enrol(database, "K02", signing[0].public_bytes_raw(), made.issue(key, "K02"))
+    kiosks.retire(database, "K01", "scrapped")
+    assert kiosks.signing_keys(database, "K01") == ()
+    assert breach.package(database, "K01")["certificates"][0]["revoked_why"] == "lost"

@@ -189,6 +189,7 @@ def test_what_every_released_version_of_the_receiver_left_is_kept():
 def office(world: Province) -> Province:
     """The receiver of version 1, taken over by this program; the TTHC system is there."""
     lay_receiver(world)
+    world.enrol()
     world.start("tthc-model")
     _attempt(world)
     world.start("receiver")
@@ -252,6 +253,7 @@ def test_a_receiver_taken_over_gives_the_same_receipts_and_goes_on_where_it_was(
 def test_a_draft_that_the_tthc_system_has_lost_is_made_anew_and_holds_up_no_other_dossier(world: Province):
     """As after that system was set back to an older copy of itself: none of what was begun there is there."""
     lay_receiver(world)
+    world.enrol()
     world.start("tthc-model")
     world.start("receiver")
     client = ReceiverClient(world.settings.office)

@@ -40,6 +40,7 @@ def do(site, deed) -> dict:
 @pytest.fixture
 def client(site, tmp_path: Path) -> QueueClient:
     (tmp_path / "token").write_text(site.token("kiosk", "K01"))
+    (tmp_path / "token").chmod(0o600)
     return client_of(site.url, tmp_path)
 
 

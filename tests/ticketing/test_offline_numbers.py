@@ -39,6 +39,7 @@ def attentive(monkeypatch) -> None:
 
 def make(running, folder: Path, url: str = "", clock=None, size: int = 10, timeout: float = 2.0) -> QueueClient:
     (folder / "token").write_text(running.token("kiosk", "K01"))
+    (folder / "token").chmod(0o600)
     settings = QueueSettings(url=url or running.url, token_file=folder / "token", timeout=timeout, offline_numbers=size)
     return QueueClient(settings, KioskSettings(id="K01", state=folder / "state"), clock or MORNING)
 

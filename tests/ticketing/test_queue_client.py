@@ -33,6 +33,7 @@ def client_of(url: str, folder: Path, timeout: float = 2.0) -> QueueClient:
 @pytest.fixture(autouse=True)
 def token(running, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(running.token("kiosk", "K01") + "\n")
+    (tmp_path / "token").chmod(0o600)
 
 
 def tickets(running) -> list[tuple[str, str]]:
@@ -211,6 +212,7 @@ async def test_server_away_and_back_is_noticed_and_reports_follow(running, clien
 async def test_wrong_token_is_a_fault_of_its_own(running, tmp_path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "token").write_text("not the token of this centre at all")
+    (tmp_path / "other" / "token").chmod(0o600)
     client = client_of(running.url, tmp_path / "other")
     assert (await client.groups()).reason is Reason.QUEUE_REFUSED
     assert (client.status.level, client.status.reason) == (Level.FAULT, Reason.QUEUE_REFUSED)
@@ -233,6 +235,7 @@ async def test_https_is_spoken_to_a_server_whose_authority_is_known(settings, he
     running = helpers.Running(replace(settings, certificate=certificate, key_file=key)).start()
     try:
         (tmp_path / "token").write_text(running.token("kiosk", "K01"))
+        (tmp_path / "token").chmod(0o600)
         ours = QueueSettings(url=running.url, token_file=tmp_path / "token", ca=authority)
         kiosk = KioskSettings(state=tmp_path / "state")
         assert (await QueueClient(ours, kiosk).issue(BIRTH, None, "visit-7-ticket")).number == "HT-001"

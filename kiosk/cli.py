@@ -158,6 +158,12 @@ def _enrol(name: str) -> Command:
     return command
 
 
+def _receiver_import(options: argparse.Namespace) -> int:
+    from sync.receiver.importing import import_command
+
+    return import_command(_settings(options).receiver, options)
+
+
 def _receiver(name: str) -> Command:
     """A command beside the receiver, by its name in `sync.receiver.kiosks_bench`."""
 
@@ -376,6 +382,9 @@ def _add_receiver(receiver: _Commands) -> None:
     rotate.add_argument("key", choices=("opening", "receipt", "server"), help="server: its certificate, with --host")
     rotate.add_argument("--newest", action="store_true", help="server: from the newest authority, not the oldest")
     _add_hosts(rotate)
+    taken = _json(receiver.add("import", _receiver_import, "take in the envelopes of a stick"))
+    taken.add_argument("folder", type=Path, metavar="FOLDER", help="what `outbox export` wrote at the kiosk")
+    taken.add_argument("--retired", action="store_true", help="also of retired kiosks, under the keys they had last")
 
 
 def _add_hosts(parser: argparse.ArgumentParser) -> None:

@@ -1,15 +1,20 @@
 """Envelopes from a stick: taken in as if their kiosk had sent them. Twice does no harm, the ids decide."""
 
+import argparse
+import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from sync import stick
+from kiosk.config import ConfigError, ReceiverSettings
+from sync import signed, stick
 from sync.envelope import Blob, EnvelopeError, Manifest, read_manifest
-from sync.receiver.blobs import Damaged
-from sync.receiver.database import Conflict
+from sync.receiver import kiosks
+from sync.receiver.blobs import Damaged, open_blobs
+from sync.receiver.database import Conflict, DatabaseFault, open_database
 from sync.receiver.registry import Registry
 
 PIECE = 4 * 1024 * 1024
@@ -25,6 +30,29 @@ class TakenIn:
     kiosk: str
     submission: str
     problem: str
+
+
+def import_command(settings: ReceiverSettings, options: argparse.Namespace) -> int:
+    """`receiver import FOLDER`: beside the running receiver, which hands on what came; 1 if something was refused."""
+    if not options.folder.is_dir():
+        raise ConfigError(f"{options.folder}: no such folder")
+    receipt_key = signed.signing_key(settings.receipt_key_file, "the key that signs receipts")
+    blobs, database = open_blobs(settings), open_database(settings)
+    keys_of = partial(kiosks.last_keys if options.retired else kiosks.signing_keys, database)
+    try:
+        done = list(take_in(options.folder, Registry(database, blobs, receipt_key), keys_of))
+    except DatabaseFault as fault:
+        raise ConfigError(f"the receiver's database did not take it: {fault}; what was taken in before stays") from None
+    finally:
+        database.close()
+    refused = [one for one in done if one.problem]
+    if options.json:
+        print(json.dumps([asdict(one) for one in done]))
+    else:
+        for one in refused:
+            print(f"{one.kiosk} {one.submission}: refused: {one.problem}")
+        print(f"{options.folder}: {len(done) - len(refused)} envelopes are here and have a receipt")
+    return 1 if refused or not done else 0
 
 
 def take_in(folder: Path, registry: Registry, keys_of: KeysOf) -> Iterator[TakenIn]:

@@ -88,28 +88,31 @@ def revoke(database: Database, kiosk: str, why: str, certificate: str = "", sign
 
     How many were revoked. Raises EnrolmentError for an unknown kiosk.
     """
-    now, everything = utc_iso(datetime.now(UTC)), not (certificate or signing_key)
     with database.write() as tx:
-        if tx.one("SELECT id FROM kiosk WHERE id = :kiosk", kiosk=kiosk) is None:
-            raise EnrolmentError(f"kiosk {kiosk} is not in the register")
-        done = 0
-        for row in tx.all("SELECT fingerprint FROM certificate WHERE kiosk = :k AND revoked_at IS NULL", k=kiosk):
-            if everything or (certificate and row["fingerprint"].startswith(certificate)):
-                query = "UPDATE certificate SET revoked_at = :now, revoked_why = :why WHERE fingerprint = :f"
-                done += tx.run(query, now=now, why=why, f=row["fingerprint"])
-        for row in tx.all("SELECT public FROM signing_key WHERE kiosk = :k AND revoked_at IS NULL", k=kiosk):
-            if everything or (signing_key and bytes(row["public"]).hex().startswith(signing_key)):
-                query = "UPDATE signing_key SET revoked_at = :now WHERE kiosk = :k AND public = :key"
-                done += tx.run(query, now=now, k=kiosk, key=row["public"])
+        return _revoke(tx, kiosk, why, certificate, signing_key, utc_iso(datetime.now(UTC)))
+
+
+def _revoke(tx: Tx, kiosk: str, why: str, certificate: str, signing_key: str, now: str) -> int:
+    if tx.one("SELECT id FROM kiosk WHERE id = :kiosk", kiosk=kiosk) is None:
+        raise EnrolmentError(f"kiosk {kiosk} is not in the register")
+    everything, done = not (certificate or signing_key), 0
+    for row in tx.all("SELECT fingerprint FROM certificate WHERE kiosk = :k AND revoked_at IS NULL", k=kiosk):
+        if everything or (certificate and row["fingerprint"].startswith(certificate)):
+            query = "UPDATE certificate SET revoked_at = :now, revoked_why = :why WHERE fingerprint = :f"
+            done += tx.run(query, now=now, why=why, f=row["fingerprint"])
+    for row in tx.all("SELECT public FROM signing_key WHERE kiosk = :k AND revoked_at IS NULL", k=kiosk):
+        if everything or (signing_key and bytes(row["public"]).hex().startswith(signing_key)):
+            query = "UPDATE signing_key SET revoked_at = :now WHERE kiosk = :k AND public = :key"
+            done += tx.run(query, now=now, k=kiosk, key=row["public"])
     return done
 
 
 def retire(database: Database, kiosk: str, why: str) -> None:
     """Revoke everything and never enrol this id again. Raises EnrolmentError for an unknown kiosk."""
-    revoke(database, kiosk, why)
-    query = "UPDATE kiosk SET retired_at = :now WHERE id = :kiosk AND retired_at IS NULL"
+    now = utc_iso(datetime.now(UTC))
     with database.write() as tx:
-        tx.run(query, now=utc_iso(datetime.now(UTC)), kiosk=kiosk)
+        _revoke(tx, kiosk, why, "", "", now)
+        tx.run("UPDATE kiosk SET retired_at = :now WHERE id = :kiosk AND retired_at IS NULL", now=now, kiosk=kiosk)
 
 
 # --- questions ---
@@ -160,6 +163,17 @@ class Gate:
 def signing_keys(database: Database, kiosk: str) -> tuple[Ed25519PublicKey, ...]:
     """Every key that a manifest of this kiosk may be signed with."""
     query = "SELECT public FROM signing_key WHERE kiosk = :kiosk AND revoked_at IS NULL ORDER BY added_at DESC"
+    with database.read() as tx:
+        rows = tx.all(query, kiosk=kiosk)
+    return tuple(Ed25519PublicKey.from_public_bytes(bytes(row["public"])) for row in rows)
+
+
+def last_keys(database: Database, kiosk: str) -> tuple[Ed25519PublicKey, ...]:
+    """`signing_keys`, and of a retired kiosk those that were good until it was: for what a person brings on a stick."""
+    query = (
+        "SELECT s.public FROM signing_key s JOIN kiosk k ON k.id = s.kiosk WHERE s.kiosk = :kiosk"
+        " AND (s.revoked_at IS NULL OR s.revoked_at = k.retired_at) ORDER BY s.added_at DESC"
+    )
     with database.read() as tx:
         rows = tx.all(query, kiosk=kiosk)
     return tuple(Ed25519PublicKey.from_public_bytes(bytes(row["public"])) for row in rows)

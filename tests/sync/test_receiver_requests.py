@@ -1,16 +1,16 @@
 """What a kiosk may ask beside sending: report, reconciliation, catalogue, papers to re-use; who may read metrics."""
 
 import hashlib
+import json
 import shutil
 import time
 from pathlib import Path
 
 import pytest
 
-from sync import signed, stick
+from kiosk.cli import main
+from sync import stick
 from sync.outbox import State
-from sync.receiver.importing import take_in
-from sync.receiver.parts import Parts
 from tests.sync.province import CANARY, CANARY_ID, Province, expected, make_dossier, until
 from tests.sync.test_receiver import Kiosk
 
@@ -125,7 +125,9 @@ def test_metrics_are_for_the_configured_monitor_and_it_may_ask_nothing_else(prov
     assert monitor("GET", "/healthz").status_code == 403
 
 
-def test_a_stick_of_a_dead_kiosk_is_taken_in_and_what_was_sent_before_stays_one(province: Province, tmp_path: Path):
+def test_a_stick_of_a_dead_kiosk_is_taken_in_and_what_was_sent_before_stays_one(
+    province: Province, tmp_path: Path, capsys
+):
     stickdir = tmp_path / "stick"
     dossiers = [make_dossier(), make_dossier(evidence=5_000_000), make_dossier()]
     for dossier in dossiers:
@@ -135,22 +137,33 @@ def test_a_stick_of_a_dead_kiosk_is_taken_in_and_what_was_sent_before_stays_one(
     kept = shutil.copytree(spoilt, tmp_path / "kept")
     victim = next(path for path in spoilt.iterdir() if path.name != "manifest")
     victim.write_bytes(b"?" + victim.read_bytes()[1:])
-    settings = province.settings.receiver
-    key = signed.verifying_key(settings.client_ca.parent / "kiosks" / "K01.pub", "key")
-    parts = Parts.open(settings)
-    try:
-        keys_of = {"K01": [key]}
-        problems = [taken.problem for taken in take_in(stickdir, parts.registry, lambda kiosk: keys_of.get(kiosk, []))]
-        assert sorted(problems) == ["", "", "a part is not the one of the manifest"]
-        [refused] = {taken.problem for taken in take_in(stickdir, parts.registry, lambda _: [])}
-        assert refused == "this kiosk is not enrolled"
-        shutil.rmtree(spoilt)
-        kept.rename(spoilt)
-        for _ in range(2):
-            assert {taken.problem for taken in take_in(stickdir, parts.registry, lambda _: [key])} == {""}
-    finally:
-        parts.close()
+
+    def take_in(*options: str) -> tuple[int, set[str]]:
+        code = main(["receiver", "import", str(stickdir), "--json", "--config", str(province.config), *options])
+        return code, {one["problem"] for one in json.loads(capsys.readouterr().out)}
+
+    assert take_in() == (1, {"", "a part is not the one of the manifest"})
+    shutil.rmtree(spoilt)
+    kept.rename(spoilt)
+    for _ in range(2):
+        assert take_in() == (0, {""})
     province.start("tthc-model")
     province.start("receiver")
     province.deliver()  # the kiosk is alive after all
     assert province.arrived() == expected(*dossiers)
+
+
+def test_what_a_retired_kiosk_still_held_is_taken_in_only_if_a_person_says_so(
+    province: Province, tmp_path: Path, capsys
+):
+    assert province.outbox.put(make_dossier(), province.sealer) is None
+    assert all(not copied.problem for copied in stick.export(province.outbox, tmp_path / "stick"))
+    config = ["--config", str(province.config)]
+    assert main(["receiver", "retire", "K01", "--why", "hỏng", *config]) == 0
+    capsys.readouterr()
+    assert main(["receiver", "import", str(tmp_path / "stick"), *config]) == 1
+    assert "refused: this kiosk is not enrolled" in capsys.readouterr().out
+    assert main(["receiver", "import", str(tmp_path / "stick"), "--retired", *config]) == 0
+    assert "1 envelopes are here and have a receipt" in capsys.readouterr().out
+    assert main(["receiver", "import", str(tmp_path), "--retired", *config]) == 0
+    assert main(["receiver", "import", str(tmp_path / "nowhere"), *config]) == 2

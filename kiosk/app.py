@@ -29,7 +29,7 @@ from kiosk_queue.client import QueueClient
 @asynccontextmanager
 async def equipment(settings: Settings) -> AsyncIterator[Equipment]:
     """Everything a visit works with, started; raises ConfigError if the configuration cannot be right."""
-    offered = catalogue.load(settings.kiosk.catalogue, settings.kiosk.state / "catalogue.json")
+    offered = _offered(settings)()
     card = card_reader(settings.card)
     camera = DocumentCamera(settings.camera, settings.kiosk.id, settings.kiosk.state)
     card_camera = _camera(settings, settings.card_camera, "card_camera")
@@ -61,6 +61,10 @@ async def equipment(settings: Settings) -> AsyncIterator[Equipment]:
         )
 
 
+def _offered(settings: Settings) -> catalogue.Offered:
+    return catalogue.Offered(settings.kiosk.catalogue, settings.kiosk.state / "catalogue.json")
+
+
 def _camera(settings: Settings, ours: CameraSettings, role: str) -> DocumentCamera | None:
     """A camera beside the document camera, if there is one."""
     return DocumentCamera(ours, settings.kiosk.id, settings.kiosk.state, role) if ours.source else None
@@ -75,7 +79,7 @@ async def run(settings: Settings, beside: Beside | None = None) -> None:
 
     async def serve(presenter: "KivyPresenter") -> None:
         async with equipment(settings) as everything:
-            reception = Reception(everything, presenter, settings.kiosk)
+            reception = Reception(everything, presenter, settings.kiosk, _offered(settings))
             presenter.on_touch = reception.touched
             presenter.on_speak = reception.speak if settings.speech.enabled else None
             running = [reception.attend()] + ([beside(reception, presenter)] if beside else [])

@@ -158,6 +158,37 @@ def load(path: Path, released: Path | None = None) -> Catalogue:
         return local
 
 
+class Offered:
+    """What the centre offers now: read again when a newer `released` was put in its place.
+
+    Raises CatalogueError at first only; later the catalogue of before stays.
+    """
+
+    def __init__(self, path: Path, released: Path) -> None:
+        self._path = path
+        self._released = released
+        self._stamp = self._seen()
+        self._catalogue = load(path, released)
+
+    def __call__(self) -> Catalogue:
+        """The catalogue for the next visit."""
+        stamp = self._seen()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._catalogue = load(self._path, self._released)
+            except CatalogueError as error:
+                log.error("%s; the catalogue of before is offered", error)
+        return self._catalogue
+
+    def _seen(self) -> tuple[int, int] | None:
+        try:
+            found = self._released.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino
+
+
 def _load(path: Path) -> Catalogue:
     try:
         raw = tomllib.loads(path.read_text("utf-8"))

@@ -194,6 +194,8 @@ class OfficeSettings:
     """What a receipt's QR opens; the reference is appended as `?ma=`."""
     timeout: float = 20.0
     """Seconds for a whole request."""
+    kbit_per_second: float = 0.0
+    """At most so many kilobits a second are sent, so that the commune's line serves others too; 0: no limit."""
     reuse_seconds: float = 8.0
     """Seconds for which a citizen waits for papers that the province holds already; 0: they are not asked for."""
 

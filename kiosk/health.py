@@ -74,6 +74,8 @@ class Reason(StrEnum):
     APPOINTMENT_CANCELLED = "appointment_cancelled"
     APPOINTMENT_USED = "appointment_used"
     RECEIVER_UNREACHABLE = "receiver_unreachable"
+    RECEIVER_DISAGREES = "receiver_disagrees"
+    CLOCK_WRONG = "clock_wrong"
     TTHC_UNREACHABLE = "tthc_unreachable"
     NOT_FOUND = "not_found"
     # storage

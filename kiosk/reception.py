@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from kiosk.appointment import AppointmentCode
+from kiosk.catalogue import Catalogue
 from kiosk.config import KioskSettings
 from kiosk.health import Reason
 from kiosk.journeys import serve
@@ -31,8 +33,16 @@ REPRINT_SECONDS = 3.0
 class Reception:
     """What runs while the kiosk is on."""
 
-    def __init__(self, equipment: Equipment, presenter: Presenter, settings: KioskSettings) -> None:
+    def __init__(
+        self,
+        equipment: Equipment,
+        presenter: Presenter,
+        settings: KioskSettings,
+        offered: Callable[[], Catalogue] | None = None,
+    ) -> None:
+        """`offered`: the catalogue as it is when a visit begins; None: always the equipment's."""
         self.equipment = equipment
+        self._offered = offered
         self._presenter = presenter
         self._patience = Patience(settings.idle_seconds, settings.warning_seconds)
         self._visit: Visit | None = None
@@ -87,6 +97,8 @@ class Reception:
 
     async def _one_visit(self, begun: Language | AppointmentCode) -> Outcome:
         """From the language that was touched, or from the code of an appointment that was held under the scanner."""
+        if self._offered is not None:
+            self.equipment = replace(self.equipment, catalogue=self._offered())
         shown = begun if isinstance(begun, AppointmentCode) else None
         settings = Settings() if isinstance(begun, AppointmentCode) else Settings(language=begun)
         self._visit = Visit(self.equipment, self._presenter, settings, self._patience)

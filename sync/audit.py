@@ -43,6 +43,7 @@ class Event(StrEnum):
     PURGED = "purged"
     EXPORTED = "exported"
     REBUILT = "rebuilt"
+    DELIVERED_AGAIN = "delivered_again"
 
 
 @dataclass(frozen=True, slots=True)

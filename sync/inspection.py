@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from sync.contradictions import Contradictions
 from sync.envelope import EnvelopeError, read_manifest
 from sync.outbox import Outbox
 from sync.outbox_schema import Entry, State
@@ -24,6 +25,7 @@ class Report:
 def inspect(outbox: Outbox, kiosk_key: Verifier, receipt_key: Verifier) -> Report:
     """Read everything; every envelope that is not purged is read from the disk and hashed."""
     report = Report(problems=[*outbox.index_problems(), *outbox.audit_problems(kiosk_key)])
+    report.problems += map(str, Contradictions(outbox).all())
     for number, row in enumerate(outbox.records(), start=1):
         report.submissions += 1
         try:

@@ -20,8 +20,9 @@ from kiosk.dossier import Dossier, DossierState
 from kiosk.health import Failure, Level, Published, Reason
 from kiosk.reuse import Reusable, Wish
 from sync import answers, identity, signed, store
-from sync.client import ItemBad, ReceiverClient, RoadClosed
+from sync.client import ItemBad, ReceiverClient, RoadClosed, Watch
 from sync.connectors import reuse
+from sync.contradictions import Contradictions
 from sync.envelope import KIOSK_ID
 from sync.outbox import Outbox, Sealer
 
@@ -52,7 +53,10 @@ class OutboxOffice(Published):
         require(office.ca, "the authority of the receiver's certificate")
         identity.pair(office)
         self._settings = office
+        self._kiosk = kiosk
         self._sealer = Sealer.of(office, kiosk)
+        keys = (office.receiver_key, office.signing_key_file, office.recovery_key)
+        self._keys = Watch(*(path for path in keys if path))
         self._receipt_key = signed.verifying_key(office.receipt_key, "the key of the receiver's receipts")
         self._storing = outbox
         remarks = (
@@ -136,7 +140,16 @@ class OutboxOffice(Published):
     def _put(self, dossier: Dossier) -> Failure | None:
         if self._outbox is None:
             return Failure(Reason.STORAGE_ERROR, "the outbox is not open")
+        if self._keys.changed():
+            self._renew_sealer()
         return self._outbox.put(dossier, self._sealer)
+
+    def _renew_sealer(self) -> None:
+        """Keys were replaced: the next dossier is sealed with the new ones."""
+        try:
+            self._sealer = Sealer.of(self._settings, self._kiosk)
+        except ConfigError as error:
+            log.error("the keys of before are used: %s", error)
 
     def _answer(self, provisional_ref: str) -> DossierState | None:
         try:
@@ -156,14 +169,19 @@ class OutboxOffice(Published):
             if failure is not None:
                 return Level.FAULT, failure.reason, failure.detail
             road = outbox.road()
+            contradicted = Contradictions(outbox).open()
         except (OSError, store.DatabaseError) as error:
             return Level.FAULT, Reason.STORAGE_ERROR, str(error)
         self._heard = road.heard is not None and 0 <= time.monotonic() - road.heard < SILENCE
         problem = "" if self._heard else road.problem or "the forwarder has not reported"
         if self._scarce:
             return Level.DEGRADED, Reason.DISK_LOW, "; ".join(filter(None, (self._scarce, problem)))
+        if road.clock and (self._heard or road.heard is None):
+            return Level.DEGRADED, Reason.CLOCK_WRONG, road.clock
         if problem:
             return Level.DEGRADED, Reason.RECEIVER_UNREACHABLE, problem
+        if contradicted:
+            return Level.DEGRADED, Reason.RECEIVER_DISAGREES, "; ".join(map(str, contradicted[:3]))
         return Level.READY, Reason.OK, self._remark
 
     def _probe(self, outbox: Outbox) -> Failure | None:

@@ -105,6 +105,8 @@ class Road:
 
     heard: float | None
     problem: str
+    clock: str = ""
+    """What is known to be wrong with this machine's clock."""
 
 
 class Outbox:
@@ -272,8 +274,7 @@ class Outbox:
 
     def road(self) -> Road:
         """What the forwarder last noted of the way to the receiver."""
-        row = self._rows("SELECT heard, problem FROM road")[0]
-        return Road(row["heard"], row["problem"])
+        return Road(**self._rows("SELECT heard, problem, clock FROM road")[0])
 
     def probe(self) -> Failure | None:
         """Whether a submit could be stored now: write, sync and read back a small file, and some room left."""
@@ -398,8 +399,32 @@ class Outbox:
 
     def note_road(self, road: Road) -> None:
         """Tell the kiosk's application about the way to the receiver."""
-        with self._lock, store.transaction(self._database):
-            self._database.execute("UPDATE road SET heard = ?, problem = ?", (road.heard, road.problem))
+        self.note("UPDATE road SET heard = ?, problem = ?, clock = ?", road.heard, road.problem, road.clock)
+
+    # --- for those who report and compare ---
+
+    @property
+    def index(self) -> str:
+        """The name of the index in use: another one after a rebuild."""
+        return rebuild.current(self._folder).name
+
+    @property
+    def head(self) -> audit.Head:
+        """How far the audit log reaches."""
+        return self._head()
+
+    def select(self, query: str, *values: object) -> list[Any]:
+        """Rows of the index, for those who report on it."""
+        return self._rows(query, *values)
+
+    def note(self, query: str, *values: object) -> None:
+        """A change beside the states, which needs no line in the audit log."""
+        with self._lock, store.transaction(self._database) as database:
+            database.execute(query, values)
+
+    def record(self, event: Event, entry: Entry, query: str, *values: object) -> None:
+        """A change beside the states, and its line in the audit log."""
+        self._commit_with_reserve(event, entry, query, values)
 
     # --- the index ---
 

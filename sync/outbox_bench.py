@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from kiosk.config import ConfigError, Settings
-from sync import parcels, signed, stick
+from sync import key_files, parcels, signed, stick
 from sync.inspection import inspect
 from sync.outbox import Outbox, Sealer
 from sync.outbox_schema import State
@@ -57,12 +58,18 @@ def _listed(document: dict[str, Any]) -> list[str]:
     return [*rows, states, f"room: {room['bytes'] // MB} MB, {room['days']} days"]
 
 
+def _own_keys(path: Path) -> signed.Verifier:
+    """Of this kiosk: the present signing key and those it had before."""
+    present = signed.signing_key(path, "this kiosk's signing key").public_key()
+    kept = key_files.earlier(path.with_suffix(".pub"))
+    return signed.AnyOf([present, *(signed.verifying_key(old, "an earlier key of this kiosk") for old in kept)])
+
+
 def verify_command(settings: Settings, options: argparse.Namespace) -> int:
     """`outbox verify`: everything against everything; 1 if something is wrong."""
     receipt_key = signed.verifying_key(settings.office.receipt_key, "the key of the receiver's receipts")
-    signing = signed.signing_key(settings.office.signing_key_file, "this kiosk's signing key")
     with closing(_open(settings)) as outbox:
-        report = inspect(outbox, signing.public_key(), receipt_key)
+        report = inspect(outbox, _own_keys(settings.office.signing_key_file), receipt_key)
     _print(options, asdict(report), _verified)
     return 1 if report.problems else 0
 

@@ -73,4 +73,15 @@ SCHEMA = (
         """CREATE TRIGGER audit_goes_on BEFORE UPDATE ON audit_head WHEN NEW.n < OLD.n
             BEGIN SELECT raise(ABORT, 'the audit log never becomes shorter'); END""",
     ),
+    (
+        "ALTER TABLE road ADD COLUMN clock TEXT NOT NULL DEFAULT ''",
+        """CREATE TABLE disagreement (
+            sequence INTEGER PRIMARY KEY,
+            submission TEXT NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('not held', 'not known', 'differs')),
+            found_at TEXT NOT NULL,
+            problem TEXT,
+            receipt BLOB
+        ) STRICT""",
+    ),
 )

@@ -16,6 +16,7 @@ from sync.outbox_schema import SCHEMA, State
 
 log = logging.getLogger(__name__)
 
+NO_MANIFEST = "0" * 64
 LOST = "its envelope was not found when the index was rebuilt"
 
 
@@ -153,7 +154,7 @@ def _insert(database: store.Connection, envelope: _Envelope) -> None:
 
 
 def _insert_lost(database: store.Connection, sequence: int, submission: str) -> None:
-    database.execute(INSERT, (submission, sequence, f"lost-{submission}", f"lost-{submission}", "0" * 64, ""))
+    database.execute(INSERT, (submission, sequence, f"lost-{submission}", f"lost-{submission}", NO_MANIFEST, ""))
     database.execute(
         "UPDATE submission SET state = ?, problem = ? WHERE submission = ?", (State.QUARANTINED, LOST, submission)
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -116,3 +117,20 @@ async def test_a_paper_an_officer_wants_again_comes_out_while_nobody_is_there(eq
     await asyncio.gather(task, return_exceptions=True)
     assert equipment.queue.paper == [True]
     assert [slip.kind for slip in equipment.printer.slips] == ["ticket"]
+
+
+async def test_a_newer_catalogue_is_offered_from_the_next_visit_on(equipment):
+    versions = iter("ABC")
+    person = ScriptedPerson(*[(Attract, "vi"), (ChooseErrand, Control.START_OVER)] * 2, (Attract, LEAVES))
+    reception = Reception(
+        equipment, person, KioskSettings(), lambda: replace(equipment.catalogue, version=next(versions))
+    )
+    seen = []
+    reception.on_visit_ended = lambda _: seen.append(reception.equipment.catalogue.version)
+    task = asyncio.ensure_future(reception.attend())
+    async with asyncio.timeout(10):
+        while len(seen) < 2:
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert seen == ["A", "B"]

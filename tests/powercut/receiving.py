@@ -9,7 +9,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from kiosk.config import Settings
-from sync import signed
 from sync.client import ItemBad, ReceiverClient, RoadClosed
 from sync.forwarder import Forwarder
 from sync.outbox_schema import Entry, State
@@ -87,8 +86,7 @@ class Receiving:
         province.start("receiver")
         note.note(witness.BEGUN)
         client = ReceiverClient(self.settings.office)
-        key = signed.verifying_key(self.settings.office.receipt_key, "key")
-        forwarder = _Listening(province.outbox, client, key)
+        forwarder = _Listening(province.outbox, client, self.settings)
         forwarder.note = note
         for dossier in self._filed:
             assert province.outbox.put(dossier, province.sealer) is None

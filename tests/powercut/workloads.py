@@ -100,7 +100,7 @@ def send(scene: Scene) -> None:
     """The forwarder sends to a real receiver off this disk, while citizens file."""
     outbox = Noted(scene).begin()
     client = ReceiverClient(scene.settings.office)
-    forwarder = Forwarder(outbox, client, outbox._receipts)
+    forwarder = Forwarder(outbox, client, scene.settings)
     scene.note.note(witness.BEGUN)
     for _ in range(3):
         outbox.file()

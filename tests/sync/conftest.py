@@ -1,13 +1,18 @@
 """Fixtures of delivery: keys once for all, a province for each test."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kiosk.config import Settings
 from sync import signed
+from sync.client import ReceiverClient
+from sync.forwarder import Forwarder
 from sync.keys import create_world
 from sync.outbox import Outbox, Sealer
+from tests.sync.peer import Peer
 from tests.sync.province import Province
 
 for golden in (Path(__file__).parent / "golden" / "keys").glob("*.key"):
@@ -49,3 +54,28 @@ def open_province(province: Province) -> Province:
     province.start("tthc-model")
     province.start("receiver")
     return province
+
+
+@pytest.fixture
+def peer(keys: Path) -> Iterator[Peer]:
+    """A receiver of a few lines."""
+    with Peer(keys) as built:
+        yield built
+
+
+@pytest.fixture
+def settings(tmp_path: Path, keys: Path, peer: Peer) -> Settings:
+    """Of a kiosk before that peer."""
+    plain = Settings()
+    names = ("ca", "certificate", "key_file", "receipt_key", "receiver_key", "signing_key_file")
+    files = {name: keys / getattr(plain.office, name).name for name in names}
+    office = replace(plain.office, url=peer.url, timeout=5.0, **files)
+    return replace(plain, office=office, kiosk=replace(plain.kiosk, state=tmp_path))
+
+
+@pytest.fixture
+def work(outbox: Outbox, settings: Settings) -> Iterator[Forwarder]:
+    """The forwarder before that peer."""
+    client = ReceiverClient(settings.office)
+    yield Forwarder(outbox, client, settings)
+    client.close()

@@ -28,6 +28,7 @@ def child(program: str, config: Path, log: Path, die_at: int | None) -> None:
         os.dup2(file.fileno(), 2)
     logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     worker.PAUSE = 0.05  # the tests' time, not a citizen's, is spent on waiting for the model's answer
+    worker.LONGEST_WAIT = forwarder.LONGEST_WAIT = 2.0
     if die_at is not None:
         count_steps(die_at, at_once=program.startswith("forward"))
     try:

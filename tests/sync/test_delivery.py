@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from kiosk.dossier import Dossier
-from sync import forwarder, signed
+from sync import forwarder
 from sync.client import ReceiverClient
 from sync.forwarder import Forwarder, run
 from sync.keys import create_world
@@ -57,8 +57,8 @@ def test_a_dossier_filed_after_a_long_cut_does_not_wait_for_the_pause_to_end(pro
     monkeypatch.setattr(forwarder.random, "uniform", lambda _, longest: longest)
     monkeypatch.setattr(forwarder, "LOOK", 0.05)
     stop = forwarder.Stop()
-    key = signed.verifying_key(province.settings.office.receipt_key, "key")
-    work = Forwarder(Outbox(province.settings.kiosk.state / "outbox"), ReceiverClient(province.settings.office), key)
+    settings = province.settings
+    work = Forwarder(Outbox(settings.kiosk.state / "outbox"), ReceiverClient(settings.office), settings)
     thread = threading.Thread(target=work.run, args=(stop,))
     thread.start()
     try:

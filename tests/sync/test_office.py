@@ -11,8 +11,10 @@ from kiosk import memory
 from kiosk.config import ConfigError, OutboxSettings
 from kiosk.dossier import DossierState
 from kiosk.health import Failure, Level, Reason
+from sync.envelope import read_manifest
 from sync.office import OutboxOffice
 from sync.outbox import Road, Room
+from sync.outbox_schema import SCHEMA, State
 from tests.sync.province import CANARY_ID, Province, expected, make_dossier
 from tests.sync.test_outbox import largest_file
 
@@ -113,7 +115,7 @@ async def test_an_index_of_a_newer_program_is_a_fault_and_stays_as_it_is(provinc
     province.outbox.close()
     async with OutboxOffice(province.settings.office, province.settings.kiosk, OUTBOX) as office:
         assert (office.status.level, office.status.reason) == (Level.FAULT, Reason.STORAGE_ERROR)
-        assert "written by a newer program (schema 99, known 2)" in office.status.detail
+        assert f"written by a newer program (schema 99, known {len(SCHEMA)})" in office.status.detail
         assert "install that program again" in office.status.detail
         assert isinstance(await office.submit(make_dossier()), Failure)
 
@@ -186,3 +188,28 @@ def test_what_is_missing_is_said_at_start(province: Province, tmp_path: Path):
             )
     with pytest.raises(ConfigError, match=r"kiosk\.id"):
         OutboxOffice(province.settings.office, replace(province.settings.kiosk, id="Kiosk số 1"), OUTBOX)
+
+
+async def test_renewed_keys_seal_the_next_dossier_without_a_restart(province: Province, tmp_path: Path):
+    province.outbox.close()
+    public = tmp_path / "receiver.pub"
+    public.write_bytes(province.settings.office.receiver_key.read_bytes())
+    office = replace(province.settings.office, receiver_key=public)
+    async with OutboxOffice(office, province.settings.kiosk, OUTBOX) as kiosk:
+        assert await kiosk.submit(make_dossier()) is None
+        public.write_bytes(b"half a key")
+        assert await kiosk.submit(make_dossier()) is None
+        public.write_bytes((province.settings.office.receiver_key.parent / "recovery.pub").read_bytes())
+        assert await kiosk.submit(make_dossier()) is None
+    manifests = [read_manifest(province.outbox.manifest(e), None) for e in province.outbox.entries(State.SEALED)]
+    old, again, new = [set(manifest.sealed_keys) for manifest in manifests]
+    assert old == again != new
+
+
+async def test_a_silent_forwarder_is_said_before_a_clock_that_was_wrong(province: Province, office: OutboxOffice):
+    wrong = "this kiosk's clock is wrong"
+    province.outbox.note_road(Road(None, f"TLS refused; {wrong}", wrong))
+    await becomes(office, Level.DEGRADED, Reason.CLOCK_WRONG)
+    assert office.status.usable
+    province.outbox.note_road(Road(time.monotonic() - 100, "", wrong))
+    await becomes(office, Level.DEGRADED, Reason.RECEIVER_UNREACHABLE)

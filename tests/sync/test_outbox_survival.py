@@ -495,5 +495,5 @@ def test_a_version_1_queue_without_its_index_is_rebuilt(version_1):
 
 def test_an_older_program_is_refused_and_told_to_be_replaced(outbox):
     path = rebuild.current(outbox._folder)
-    with pytest.raises(store.Unusable, match=r"newer program \(schema 2, known 1\); nothing was changed: install"):
+    with pytest.raises(store.Unusable, match=r"newer program \(schema 3, known 1\); nothing was changed: install"):
         store.connect(path, module.SCHEMA[:1])

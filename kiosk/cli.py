@@ -123,6 +123,24 @@ def _serve_receiver(options: argparse.Namespace) -> int:
     return 0
 
 
+def _serve_operator(options: argparse.Namespace) -> int:
+    from sync.receiver.operator.server import serve
+
+    serve(_settings(options))
+    return 0
+
+
+def _operator(name: str) -> Command:
+    """A command over the operators' accounts, by its name in `sync.receiver.operator.program`."""
+
+    def command(options: argparse.Namespace) -> int:
+        from sync.receiver.operator.program import COMMANDS
+
+        return COMMANDS[name](_settings(options), options)
+
+    return command
+
+
 def _serve_tthc_model(options: argparse.Namespace) -> int:
     from sync.tthc_model.server import serve
 
@@ -271,6 +289,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = top.level("serve", "server", "the servers")
     _add_queue_tasks(serve.add("queue", _serve_queue, "the queue server with console and hall display"))
     serve.add("receiver", _serve_receiver, "the receiver of dossiers")
+    serve.add("operator", _serve_operator, "the operator's page over the receiver's database")
     told = "a model TTHC system: OpenCPS v2 and the national flow, faults on demand, a page that shows what arrived"
     serve.add("tthc-model", _serve_tthc_model, told)
     demo.add_argument("--free-ports", action="store_true", help="use ports that no other program uses")
@@ -348,6 +367,11 @@ def _add_outbox(outbox: _Commands) -> None:
     submit.add_argument("--copies", type=int, default=1, metavar="N", help="file it so many times, each a new one")
 
 
+def _add_operators(operator: _Commands) -> None:
+    for deed, text in (("add", "a new operator, or a new password"), ("disable", "shut an operator out, at once")):
+        operator.add(deed, _operator(deed), text).add_argument("name", metavar="NAME")
+
+
 def _add_enrol(enrol: _Commands) -> None:
     request = enrol.add("request", _enrol("request"), "make new keys and a request for the province")
     request.add_argument("file", type=Path, metavar="FILE", help="where the request is written")
@@ -360,6 +384,7 @@ def _add_enrol(enrol: _Commands) -> None:
 
 
 def _add_receiver(receiver: _Commands) -> None:
+    _add_operators(receiver.level("operator", "deed", "who may sign in on the operator's page"))
     authority = receiver.add("authority", _receiver("authority"), "make the authority, or one more beside it")
     authority.add_argument("--name", default="Motcua authority", help="shown in certificates")
     _add_hosts(authority)

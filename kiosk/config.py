@@ -299,6 +299,20 @@ class ReceiverSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorSettings:
+    """`serve operator`: the province's page over the database of [receiver]."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; another than loopback only with a certificate."""
+    port: int = 8444
+    """Port to listen on."""
+    certificate: Path | None = None
+    """Server certificate (PEM); with it and its key the page is served over HTTPS only."""
+    key_file: Path | None = None
+    """Private key of the server certificate (PEM)."""
+
+
+@dataclass(frozen=True, slots=True)
 class TthcModelSettings:
     """`serve tthc-model`."""
 
@@ -363,6 +377,7 @@ class Settings:
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     queue_server: QueueServerSettings = field(default_factory=QueueServerSettings)
     receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
+    operator: OperatorSettings = field(default_factory=OperatorSettings)
     tthc_model: TthcModelSettings = field(default_factory=TthcModelSettings)
     simulators: SimulatorSettings = field(default_factory=SimulatorSettings)
 

@@ -107,20 +107,7 @@ class Ledger:
     def decide(self, reference_uid: str, by: str, code: str | None) -> None:
         """A person's word: filed as `code`, or (None) not filed, send again. Raises NotHeld."""
         with self._database.write() as tx:
-            tx.lock("SELECT * FROM filing WHERE reference_uid = :uid", uid=reference_uid)
-            if not _of(tx, reference_uid).held_for:
-                raise NotHeld
-            tx.run(
-                "INSERT INTO decision (reference_uid, decided_at, decided_by, act, code)"
-                " VALUES (:uid, :now, :by, :act, :code)",
-                uid=reference_uid,
-                now=utc_iso(datetime.now(UTC)),
-                by=by,
-                act="resend" if code is None else "filed_as",
-                code=code,
-            )
-            known = {} if code is None else {"handle": code}
-            _update(tx, reference_uid, held_for=None, held_at=None, sent_at=None, looks=0, **known)
+            decide(tx, reference_uid, by, code)
 
     def filed_as(self, reference_uid: str) -> bool:
         """Whether a person has said last that it was filed."""
@@ -132,6 +119,23 @@ class Ledger:
     def _set(self, reference_uid: str, **values: object) -> None:
         with self._database.write() as tx:
             _update(tx, reference_uid, **values)
+
+
+def decide(tx: Tx, reference_uid: str, by: str, code: str | None) -> None:
+    """`Ledger.decide` as part of a larger transaction."""
+    tx.lock("SELECT * FROM filing WHERE reference_uid = :uid", uid=reference_uid)
+    if not _of(tx, reference_uid).held_for:
+        raise NotHeld
+    tx.run(
+        "INSERT INTO decision (reference_uid, decided_at, decided_by, act, code) VALUES (:uid, :now, :by, :act, :code)",
+        uid=reference_uid,
+        now=utc_iso(datetime.now(UTC)),
+        by=by,
+        act="resend" if code is None else "filed_as",
+        code=code,
+    )
+    known = {} if code is None else {"handle": code}
+    _update(tx, reference_uid, held_for=None, held_at=None, sent_at=None, looks=0, **known)
 
 
 def _of(tx: Tx, reference_uid: str) -> Filing:

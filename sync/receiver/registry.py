@@ -175,7 +175,7 @@ class Registry:
         moved: dict[str, object] = {}
         if "state" in values:
             moved = {"due_at": None, "tries": 0}
-            if moment := {State.FILED: "filed_at", State.ANSWERED: "answered_at"}.get(State(str(values["state"]))):
+            if moment := _MOMENTS.get(State(str(values["state"]))):
                 moved[moment] = utc_iso(datetime.now(UTC))
         with self._database.write() as tx:
             _update(tx, item.kiosk, item.submission, values | moved)
@@ -213,6 +213,7 @@ class Registry:
         return Blob(sha256, row["size"])
 
 
+_MOMENTS = {State.FILED: "filed_at", State.ANSWERED: "answered_at", State.QUARANTINED: "quarantined_at"}
 _ONE = "SELECT * FROM submission WHERE kiosk = :kiosk AND submission = :submission"
 
 

@@ -86,11 +86,14 @@ _SECOND = Version(
         "ALTER TABLE submission ADD COLUMN received_at TEXT",
         "ALTER TABLE submission ADD COLUMN filed_at TEXT",
         "ALTER TABLE submission ADD COLUMN answered_at TEXT",
+        "ALTER TABLE submission ADD COLUMN quarantined_at TEXT",
         "ALTER TABLE submission ADD COLUMN due_at TEXT",
         "ALTER TABLE submission ADD COLUMN tries INTEGER NOT NULL DEFAULT 0",
         "CREATE INDEX by_due ON submission (state, due_at)",
         "CREATE INDEX by_reception ON submission (received_at)",
         "CREATE INDEX by_uid ON submission (reference_uid)",
+        "CREATE INDEX by_filing ON submission (filed_at)",
+        "CREATE INDEX by_answer ON submission (answered_at)",
         "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT",
         "INSERT INTO counter SELECT 'receipt', coalesce(max(receipt_number), 0) FROM submission",
         # What was attempted at the TTHC system (sync.connectors.ledger).
@@ -171,19 +174,26 @@ _SECOND = Version(
             began_at TEXT NOT NULL,
             ends_at TEXT NOT NULL
         ) STRICT""",
+        """CREATE TABLE sign_in_failure (
+            whom TEXT PRIMARY KEY,
+            failures INTEGER NOT NULL,
+            last_at TEXT NOT NULL
+        ) STRICT""",
         """CREATE TABLE request (
             number INTEGER PRIMARY KEY,
             kiosk TEXT NOT NULL,
             submission TEXT NOT NULL,
             act TEXT NOT NULL,
+            code TEXT,
             why TEXT NOT NULL,
             asked_by TEXT NOT NULL REFERENCES operator (name),
             asked_at TEXT NOT NULL,
             decided_by TEXT REFERENCES operator (name),
             decided_at TEXT,
-            verdict TEXT CHECK (verdict IN ('done', 'declined')),
+            verdict TEXT CHECK (verdict IN ('done', 'declined', 'moved')),
             FOREIGN KEY (kiosk, submission) REFERENCES submission (kiosk, submission),
             CHECK (act IN ('replay', 'resend', 'filed_as')),
+            CHECK ((act = 'filed_as') = (code IS NOT NULL)),
             CHECK (decided_by <> asked_by),
             CHECK ((decided_by IS NULL) = (verdict IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL))
         ) STRICT""",
@@ -199,6 +209,12 @@ _SECOND = Version(
         ),
         Rule(
             "receipt_stays", "UPDATE OF receipt", "submission", "a receipt is never changed", "OLD.receipt IS NOT NULL"
+        ),
+        Rule(
+            "asked_once",
+            "UPDATE OF kiosk, submission, act, code, why, asked_by, asked_at",
+            "request",
+            "what was asked is never changed",
         ),
         Rule("decided_once", "UPDATE", "request", "a decision is never changed", "OLD.verdict IS NOT NULL"),
         Rule("requests_kept", "DELETE", "request", "a request is never deleted"),

@@ -92,7 +92,7 @@ def findings(row: Row, now: datetime, silent: timedelta) -> Iterator[tuple[str, 
     """Kind and detail of every alarm that a kiosk's own row gives reason for."""
     heard, report = row["last_contact"], _report(row)
     quiet = now - from_iso(heard or row["enrolled_at"])
-    if quiet > silent and _office_hours(now):
+    if quiet > silent and office_hours(now):
         yield "silent", f"không liên lạc từ {heard or 'khi đăng ký'}"
     if row["reconciliation"] and not json.loads(row["reconciliation"])["agrees"]:
         yield "disagreement", f"đối soát không khớp lúc {row['reconciled_at']}"
@@ -170,7 +170,7 @@ def _report(row: Row) -> dict[str, Any]:
     return json.loads(row["report"]) if row["report"] else {}
 
 
-def _office_hours(now: datetime) -> bool:
+def office_hours(now: datetime) -> bool:
     """When a kiosk that is switched off is one too few: working days from 7:30 to 16:30 in Vietnam."""
     local = now.astimezone(HANOI)
     return local.weekday() < _SATURDAY and (7, 30) <= (local.hour, local.minute) < (16, 30)

@@ -18,6 +18,7 @@ from kiosk.config import ConfigError, load
 from sync import forwarder
 from sync.receiver import server as receiver
 from sync.receiver import worker
+from sync.receiver.operator import server as operator
 from sync.tthc_model import server as tthc_model
 
 
@@ -43,6 +44,8 @@ def main(program: str, config: Path) -> int:
         receiver.serve(settings.receiver)
     elif program == "tthc-model":
         tthc_model.serve(settings.tthc_model)
+    elif program == "operator":
+        operator.serve(settings)
     else:
         return forwarder.run(settings, once=program == "forward-once")
     return 0

@@ -1,10 +1,18 @@
-"""How the suite is spread over processes: modules stay whole, and those that need what there is once, together."""
+"""What every test may use, and how the suite is spread over processes: modules stay whole, and those that need what
+there is once, together.
+"""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from xdist.scheduler import LoadScopeScheduling
 
+import postgres
+
+CHROMIUM = Path("/usr/bin/chromium")
 VIRTUAL_READER = (
     "tests/demo/",
     "tests/faults/",
@@ -26,3 +34,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule:
     """xdist's own groups are marks, which pytest since 9.1 no longer lets it write into the names of tests."""
     config.option.loadscopereorder = False
     return ByModule(config, log)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[postgres.Cluster]:
+    """PostgreSQL for this process; each test takes a new database in it."""
+    with postgres.cluster() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's browser. For a module at a time: while it runs, no other event loop can."""
+    assert CHROMIUM.exists(), "Chromium is missing: apt install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()

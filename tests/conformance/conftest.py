@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import postgres
 from kiosk.text import Text
 from kiosk_queue import counter, line
 from kiosk_queue.floor import Desk, add_centre
@@ -106,12 +105,6 @@ class Hall:
         self.store.close()
         self.desk = Desk(open_store(self.address), self.hands)
         return self
-
-
-@pytest.fixture(scope="session")
-def cluster():
-    with postgres.cluster() as running:
-        yield running
 
 
 @pytest.fixture

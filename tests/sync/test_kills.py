@@ -1,20 +1,11 @@
 """Forwarder, receiver with its connector, and TTHC system die at random on a bad network: every promise holds."""
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 import postgres
 from tests.sync.history import violations
 from tests.sync.kills import rig
-
-
-@pytest.fixture
-def cluster() -> Iterator[postgres.Cluster]:
-    with postgres.cluster() as running:
-        yield running
 
 
 def storm(root: Path, keys: Path, kills: int, database: str = "") -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from accessibility import barriers
 from kiosk.config import ReceiverSettings
@@ -27,18 +27,7 @@ from tests.sync.operator_page import (
 )
 from tests.sync.province import CANARY, CANARY_ID, Province, expected, make_dossier, until
 
-CHROMIUM = Path("/usr/bin/chromium")
 TEN_SECONDS = 10_500
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's browser. For a module at a time: while it runs, no other event loop can."""
-    assert CHROMIUM.exists(), "Chromium is missing: apt install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import requests
 
-import postgres
 from kiosk.clock import HANOI
 from kiosk.config import ConfigError, OperatorSettings, ReceiverSettings, Settings
 from sync.receiver.database import Database, open_database
@@ -366,12 +365,6 @@ def test_the_breach_package_names_numbers_keys_and_times_and_nothing_personal(pa
     for text in (json.dumps(found), printed):
         assert CANARY not in text
         assert CANARY_ID not in text
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[postgres.Cluster]:
-    with postgres.cluster() as running:
-        yield running
 
 
 def test_every_page_answers_over_postgresql_and_says_when_the_database_is_away(cluster, tmp_path: Path, sealer):

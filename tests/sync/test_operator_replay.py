@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import postgres
 from kiosk.config import ReceiverSettings
 from sync.connectors.ledger import Ledger
 from sync.receiver import replay
@@ -19,12 +18,6 @@ from tests.sync.operator_page import QUARANTINED, UNKNOWN, add_submission, envel
 WHY = "Đã nạp lại khóa cũ"
 UID = "5e" * 16
 CODE = "000.00.00.H15-261123-0001"
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[postgres.Cluster]:
-    with postgres.cluster() as running:
-        yield running
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

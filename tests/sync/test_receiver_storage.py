@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from moto.server import ThreadedMotoServer
 
-import postgres
 from kiosk.config import ConfigError, ReceiverSettings
 from sync import signed
 from sync.authority import Authority, fingerprint
@@ -34,12 +33,6 @@ from tests.sync.province import until
 
 RECEIPTS = Ed25519PrivateKey.generate()
 DATABASES, STORES = ("sqlite", "postgres"), ("files", "s3")
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[postgres.Cluster]:
-    with postgres.cluster() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import postgres
 from kiosk.clock import utc_iso
 from kiosk.config import ReceiverSettings
 from sync.receiver.database import Database, open_database
@@ -23,12 +22,6 @@ REPORT = {
     "certificate_days": 200,
     "quarantined_count": 0,
 }
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[postgres.Cluster]:
-    with postgres.cluster() as running:
-        yield running
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

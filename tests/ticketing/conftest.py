@@ -14,7 +14,6 @@ from types import SimpleNamespace
 
 import pytest
 import requests
-from playwright.sync_api import Browser, sync_playwright
 
 from kiosk import catalogue
 from kiosk.config import QueueServerSettings
@@ -26,7 +25,6 @@ from kiosk_queue.storage.store import Store, open_store
 from morning import MORNING
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
 CENTRE = "centre"
 
 CATALOGUE = """
@@ -81,16 +79,6 @@ class Hands:
 
     def turn(self, **delta: float) -> None:
         self.time += timedelta(**delta)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's browser. For a module at a time: while it runs, no other event loop can."""
-    assert CHROMIUM.exists(), "Chromium is missing: apt install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-import postgres
 from kiosk_queue import counter, line
 from kiosk_queue.counter import Officer
 from kiosk_queue.estimate import Learned, Outlook, accuracy, learn, outlook_of, read_hall
@@ -50,12 +49,6 @@ class Centre:
             view.tx, view.centre, view.day, service, urgent=urgent, now="9999"
         )) if ahead is None else ahead  # fmt: skip
         return self.outlook().of_newcomer(service, urgent=urgent, ahead=wanted)
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with postgres.cluster() as running:
-        yield running
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

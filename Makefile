@@ -19,7 +19,7 @@ test: setup check
 	$(PYTHON) -m pytest -n auto
 
 check: setup
-	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff check --no-cache .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports

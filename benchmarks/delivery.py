@@ -25,9 +25,9 @@ import requests
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from delivery_site import PLAIN, RECEIVER, Server, client_context, connect, manifests
-from fault_proxy import FaultProxy
 
 import postgres
+from fault_proxy import FaultProxy
 from kiosk.config import load
 from sync import forwarder
 from sync.envelope import Label, new_submission_id, seal

@@ -162,7 +162,7 @@ def test_a_kiosk_cannot_send_under_anothers_name(open_province: Province):
     office = replace(open_province.settings.office, certificate=secrets / "K02.pem", key_file=secrets / "K02.key")
     assert open_province.outbox.put(make_dossier(), open_province.sealer) is None
     assert run(replace(open_province.settings, office=office), once=True) == 1
-    assert open_province.outbox.road().problem == "HTTP 403"
+    assert open_province.outbox.road().problem == "HTTP 403: this certificate may not send for that kiosk"
     assert open_province.states() == ["sealed"]
 
 

@@ -13,6 +13,7 @@ import pytest
 from sync.web import NoAnswer, fetch, new_session
 
 LIMIT = 0.4
+PATIENT = 10.0
 
 
 @contextmanager
@@ -119,10 +120,10 @@ def test_nothing_is_left_open_after_many_exchanges():
             line.sendall(HEAD + b"Content-Length: 2\r\n\r\nok")
 
     with peer(well) as url, new_session() as session:
-        fetch(session, "GET", url, LIMIT)
+        fetch(session, "GET", url, PATIENT)
         before, threads = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
         for _ in range(50):
-            assert fetch(session, "GET", url, LIMIT).status == 200
+            assert fetch(session, "GET", url, PATIENT).status == 200
         assert len(list(Path("/proc/self/fd").iterdir())) == before
         assert threading.active_count() <= threads + 1
 
@@ -135,7 +136,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed():
         line.sendall(b"HTTP/1.1 302 Found\r\nLocation: /welcome\r\nContent-Length: 0\r\n\r\n")
 
     with peer(elsewhere) as url, new_session() as session:
-        assert fetch(session, "GET", url, LIMIT).status == 302
+        assert fetch(session, "GET", url, PATIENT).status == 302
     assert len(asked) == 1
 
 

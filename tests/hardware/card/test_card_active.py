@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,13 +69,19 @@ def test_a_chip_may_send_the_smaller_of_both_roots():
     assert proves_key(public(), ASKED, other.to_bytes(256, "big"))
 
 
+def by_remainders(number: int, key: rsa.RSAPrivateNumbers) -> int:
+    """RSA's private operation, four times as fast as by one power."""
+    by_p, by_q = pow(number, key.dmp1, key.p), pow(number, key.dmq1, key.q)
+    return by_q + key.q * (key.iqmp * (by_p - by_q) % key.p)
+
+
 def test_an_answer_that_lost_its_leading_zeros_is_understood():
     numbers = rsa_key(2048).private_numbers()
     for count in range(5000):
         content = bytearray(block(256, "sha256"))
         content[1:5] = count.to_bytes(4, "big")
         content[-34:-2] = hashlib.sha256(bytes(content[1:-34]) + ASKED).digest()
-        signature = pow(int.from_bytes(content, "big"), numbers.d, numbers.public_numbers.n)
+        signature = by_remainders(int.from_bytes(content, "big"), numbers)
         if signature.bit_length() <= 2040:
             break
     assert proves_key(public(), ASKED, signature.to_bytes(255, "big"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from demo.programs import Children, ProgramError, running
 from demo.tour import play
-from demo.world import STAFF, Patience, Ports, World
+from demo.world import OPERATORS, STAFF, Patience, Ports, World
 from kiosk import app
 from kiosk.config import ConfigError, Settings, secret
 from kiosk.reception import Reception
@@ -54,6 +54,7 @@ def _addresses(world: World, settings: Settings) -> str:
     staff = "\n".join(
         f"{'':33}name: {name:10} password: {world.password_of(name)}   ({role})" for name, _, role in STAFF
     )
+    watch = "\n".join(f"{'':33}name: {name:10} password: {world.password_of(name)}" for name in OPERATORS)
     user, _, word = secret(settings.tthc_model.user_file, "TTHC user").partition(":")
     return f"""
   Motcua is running.
@@ -63,6 +64,8 @@ def _addresses(world: World, settings: Settings) -> str:
   Supervisor                     http://127.0.0.1:{p.queue}/supervisor
 {staff}
   Hall display                   http://127.0.0.1:{p.queue}/display
+  Receiver's operators           http://127.0.0.1:{p.operator}/
+{watch}
   Model TTHC system              http://127.0.0.1:{p.tthc}/          user: {user}   password: {word}
 
   Close the window or press Ctrl+C to end.

@@ -37,6 +37,7 @@ def programs(world: World) -> tuple[Program, ...]:
         Program("queue", ("serve", "queue"), p.queue),
         Program("tthc-model", ("serve", "tthc-model"), p.tthc),
         Program("receiver", ("serve", "receiver"), p.receiver),
+        Program("operator", ("serve", "operator"), p.operator),
         Program("forwarder", ("forward",)),
     )
 

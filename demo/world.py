@@ -19,6 +19,7 @@ from kiosk_queue.storage.store import Store
 from sync.keys import create_world
 from sync.receiver.database import open_database
 from sync.receiver.kiosks import register_world
+from sync.receiver.operator import accounts as operators
 
 KIOSK_ID = "K01"
 
@@ -30,6 +31,9 @@ STAFF: tuple[tuple[str, str, accounts.Role], ...] = (
 )
 """Who works at the demonstration's counters: name to sign in with, shown name, role."""
 
+OPERATORS = ("truc1", "truc2")
+"""Who watches the receiver: two, because one alone sends nothing on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:
@@ -37,6 +41,7 @@ class Ports:
 
     queue: int = 8480
     receiver: int = 8443
+    operator: int = 8444
     tthc: int = 8490
     dock: int = 8470
     camera: int = 8471
@@ -47,7 +52,7 @@ class Ports:
     @classmethod
     def free(cls) -> "Ports":
         """Ports nobody uses now."""
-        sockets = [socket.socket() for _ in range(8)]
+        sockets = [socket.socket() for _ in range(9)]
         try:
             for s in sockets:
                 s.bind(("127.0.0.1", 0))
@@ -89,7 +94,7 @@ class World:
         if not (private / "ca.pem").exists():
             create_world(private, [KIOSK_ID], ["127.0.0.1", "localhost"])
         _write_private(private / "tthc-user", f"motcua:{secrets.token_urlsafe(16)}")
-        for name, _, _ in STAFF:
+        for name in (*(name for name, _, _ in STAFF), *OPERATORS):
             _write_private(self._password_file(name), f"{secrets.token_hex(3)}-{secrets.token_hex(3)}")
         shutil.copyfile(ASSETS / "catalogue" / "sample.toml", self.folder / "catalogue.toml")
         shutil.copytree(ASSETS / "cards", self.folder / "cards", dirs_exist_ok=True)
@@ -100,17 +105,19 @@ class World:
         return settings
 
     def password_of(self, name: str) -> str:
-        """The password of one of the STAFF."""
+        """The password of one of the STAFF or of the OPERATORS."""
         return secret(self._password_file(name), "password")
 
     def _password_file(self, name: str) -> Path:
         return self.folder / "secrets" / f"{name}-password"
 
     def _enrol(self, settings: Settings) -> None:
-        """Make the kiosk known to the receiver, and it and the staff to the queue, unless they are."""
+        """Make kiosk and operators known to the receiver, kiosk and staff to the queue, unless they are."""
         database = open_database(settings.receiver)
         try:
             register_world(database, self.folder / "secrets", [KIOSK_ID])
+            for name in OPERATORS:
+                operators.add(database, name, self.password_of(name))
         finally:
             database.close()
         store, centre = open_site_store(settings.queue_server), settings.queue_server.centre
@@ -163,6 +170,8 @@ public_url = "http://127.0.0.1:{p.queue}"
 [receiver]
 port = {p.receiver}
 tthc_url = "http://127.0.0.1:{p.tthc}/o/rest/v2"
+[operator]
+port = {p.operator}
 [tthc_model]
 port = {p.tthc}
 answer_seconds = {self.patience.tthc_answer}

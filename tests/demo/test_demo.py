@@ -48,7 +48,7 @@ def test_everything_starts_says_where_it_is_and_ends_in_order(tmp_path):
     with demo(tmp_path / "world") as (process, said):
         pages = re.findall(r"http://127\.0\.0\.1:\d+/\w*", said)
         user, password = re.search(r"user: (\S+)\s+password: (\S+)", said).groups()
-        assert len(pages) == 5
+        assert len(pages) == 6
         for page in pages:
             assert requests.get(page, auth=(user, password), timeout=10).status_code == 200, page
         process.send_signal(signal.SIGTERM)
@@ -77,18 +77,20 @@ def test_what_was_there_is_there_at_the_second_start(tmp_path):
             passwords.append(re.findall(r"name: (\w+)\s+password: (\S+)", said))
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
-    assert [name for name, _ in passwords[0]] == ["canbo1", "canbo2", "phutrach", "quantri"]
+    assert [name for name, _ in passwords[0]] == ["canbo1", "canbo2", "phutrach", "quantri", "truc1", "truc2"]
     assert passwords[0] == passwords[1]
 
 
-def test_the_printed_names_and_passwords_open_the_console(tmp_path):
+def test_the_printed_names_and_passwords_open_the_console_and_the_operators_page(tmp_path):
     with demo(tmp_path / "world") as (_, said):
-        door = re.search(r"http://127\.0\.0\.1:\d+/console", said).group().replace("/console", "/sign-in")
+        console = re.search(r"(http://127\.0\.0\.1:\d+)/console", said)[1]
+        operators = re.search(r"operators +(http://127\.0\.0\.1:\d+)/", said)[1]
         for name, password in re.findall(r"name: (\w+)\s+password: (\S+)", said):
+            door, page = (operators, "") if name.startswith("truc") else (console, "console")
             with requests.Session() as browser:
-                form = {"name": name, "password": password}
-                answer = browser.post(door, data=form, timeout=10)
-                assert (answer.status_code, answer.url.rpartition("/")[2]) == (200, "console"), name
+                form, own = {"name": name, "password": password}, {"Origin": door}
+                answer = browser.post(f"{door}/sign-in", data=form, headers=own, timeout=10)
+                assert (answer.status_code, answer.url.rpartition("/")[2]) == (200, page), name
 
 
 def test_a_program_that_ends_is_said_and_started_again(tmp_path):

@@ -352,11 +352,15 @@ async def receiver_cut(stage: "Stage") -> None:
 
 
 async def filed_without_network(stage: "Stage") -> None:
-    """The road is cut for the whole visit; the slip comes all the same and the dossier arrives afterwards."""
+    """The road is cut before anything of the visit has gone over it; the slip comes, the dossier arrives afterwards.
+
+    Not before consent is asked for: a kiosk that knows already that the province is away does not ask.
+    """
     await stage.until(lambda: stage.reception.equipment.office.asks_for_papers, 60)
-    await stage.dock("wire-receiver", "cut")
     await to_the_papers(stage)
-    await stage.answer("consent_to_reuse", "answer:agree")
+    await stage.see("consent_to_reuse")
+    await stage.dock("wire-receiver", "cut")
+    await stage.tap("answer:agree")
     await stage.see("nothing_to_reuse")
     note(stage, searched=stage.question.searched)
     await stage.tap("answer:go_on")

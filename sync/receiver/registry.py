@@ -136,12 +136,6 @@ class Registry:
 
     # --- handing on ---
 
-    def in_state(self, state: State) -> list[Submission]:
-        """Everything in `state` in the order of receipt."""
-        with self._database.read() as tx:
-            rows = tx.all("SELECT * FROM submission WHERE state = :state ORDER BY receipt_number", state=state)
-        return [_submission(row) for row in rows]
-
     def due(self, state: State, longest: float) -> list[Submission]:
         """Some of `state` whose pause is over and that no person must look at, in the order of receipt.
 

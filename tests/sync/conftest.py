@@ -12,6 +12,7 @@ from sync.client import ReceiverClient
 from sync.forwarder import Forwarder
 from sync.keys import create_world
 from sync.outbox import Outbox, Sealer
+from tests.sync.operator_page import OperatorPage
 from tests.sync.peer import Peer
 from tests.sync.province import Province
 
@@ -79,3 +80,11 @@ def work(outbox: Outbox, settings: Settings) -> Iterator[Forwarder]:
     client = ReceiverClient(settings.office)
     yield Forwarder(outbox, client, settings)
     client.close()
+
+
+@pytest.fixture
+def page(database, tmp_path: Path) -> Iterator[OperatorPage]:
+    """The operator's page over the module's own `database`."""
+    running = OperatorPage(tmp_path).start()
+    yield running
+    running.stop()

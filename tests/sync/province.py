@@ -25,6 +25,7 @@ from sync.outbox import Outbox, Sealer
 from sync.outbox_schema import State
 from sync.receiver.database import open_database
 from sync.receiver.kiosks import register_world
+from sync.receiver.registry import Registry, Submission, _submission
 from tests.sync import delivery_process
 
 # Processes are forked from a server that has imported everything and opened nothing.
@@ -84,6 +85,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def in_state(registry: Registry, state: str) -> list[Submission]:
+    """Everything in `state`, whether it is due or not, in the order of receipt."""
+    with registry._database.read() as tx:
+        rows = tx.all("SELECT * FROM submission WHERE state = :state ORDER BY receipt_number", state=state)
+    return [_submission(row) for row in rows]
 
 
 class Province:

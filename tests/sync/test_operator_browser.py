@@ -37,13 +37,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def page(database, tmp_path: Path) -> Iterator[OperatorPage]:
-    running = OperatorPage(tmp_path).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
 def lan(chromium, database, page) -> Iterator[Page]:
     """Signed in, with a clock that the test turns; no error reaches the browser's console but those of a lost line."""
     add_operators(database, "lan")

@@ -46,13 +46,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
         yield built
 
 
-@pytest.fixture
-def page(database, tmp_path: Path) -> Iterator[OperatorPage]:
-    running = OperatorPage(tmp_path).start()
-    yield running
-    running.stop()
-
-
 # --- what it needs ---
 
 

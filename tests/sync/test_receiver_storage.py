@@ -29,7 +29,7 @@ from sync.receiver.blobs import Blobs, Damaged, TooMuch, WrongOffset, open_blobs
 from sync.receiver.contacts import digest_of
 from sync.receiver.database import Conflict, Database, open_database
 from sync.receiver.registry import Missing, Registry, State
-from tests.sync.province import until
+from tests.sync.province import in_state, until
 
 RECEIPTS = Ed25519PrivateKey.generate()
 DATABASES, STORES = ("sqlite", "postgres"), ("files", "s3")
@@ -108,7 +108,7 @@ def test_one_submission_has_one_row_and_one_receipt_however_often_and_at_once_it
         receipts = set(hands.map(lambda _: registry.commit("K01", submission), range(16)))
     assert len(receipts) == 1
     assert signed.verify("receipt", receipts.pop(), RECEIPTS.public_key())["number"] == 1
-    assert [item.submission for item in registry.in_state(State.COMMITTED)] == [submission]
+    assert [item.submission for item in in_state(registry, State.COMMITTED)] == [submission]
 
 
 def test_receipt_numbers_have_no_gap_when_many_commit_at_once(registry, sealer):
@@ -157,7 +157,7 @@ def test_the_database_itself_refuses_what_must_not_be(database, registry, sealer
     ):
         with pytest.raises(Conflict), database.write() as tx:
             tx.run(change)
-    assert len(registry.in_state(State.COMMITTED)) == 1
+    assert len(in_state(registry, State.COMMITTED)) == 1
 
 
 def test_what_failed_in_the_middle_of_a_transaction_leaves_nothing(database):

@@ -17,7 +17,7 @@ from sync.receiver.blobs import FileBlobs
 from sync.receiver.registry import Registry, State, Submission
 from sync.receiver.sqlite import SqliteDatabase
 from sync.tthc_model.faults import Fault
-from tests.sync.province import CANARY, CANARY_ID, Province, expected, make_dossier, until
+from tests.sync.province import CANARY, CANARY_ID, Province, expected, in_state, make_dossier, until
 
 NATIONAL = 'tthc_kind = "national"\ntthc_settle_seconds = 0.4\ntthc_timeout = 0.6\n'
 
@@ -85,7 +85,7 @@ def test_a_receiver_killed_at_every_step_files_once_also_by_the_national_flow(pr
 
 
 def handed_on(registry: Registry) -> list[Submission]:
-    return registry.in_state(State.FILED) + registry.in_state(State.ANSWERED)
+    return in_state(registry, State.FILED) + in_state(registry, State.ANSWERED)
 
 
 # --- in this process: the worker's own rounds ---
@@ -116,8 +116,8 @@ def test_a_dossier_that_the_system_stumbles_over_does_not_stop_the_others(rounds
     fault(province, Fault.ERROR_AFTER, "POST /o/rest/v2/dossiers")
     work._round()
     assert len(handed_on(registry)) == 2
-    until(lambda: (work._round(), len(registry.in_state(State.COMMITTED)) == 0)[1])
-    assert registry.in_state(State.QUARANTINED) == []
+    until(lambda: (work._round(), len(in_state(registry, State.COMMITTED)) == 0)[1])
+    assert in_state(registry, State.QUARANTINED) == []
 
 
 def test_a_system_that_stumbles_over_everything_counts_as_away(rounds):
@@ -125,22 +125,22 @@ def test_a_system_that_stumbles_over_everything_counts_as_away(rounds):
     fault(province, Fault.ERROR_AFTER, "/o/rest", count=worker.MOST_STUMBLES)
     with pytest.raises(worker.Unclear):
         work._round()
-    assert len(registry.in_state(State.COMMITTED)) == 3
+    assert len(in_state(registry, State.COMMITTED)) == 3
 
 
 def test_a_defect_in_one_dossier_sets_it_aside_and_says_class_and_place_only(rounds, monkeypatch, caplog):
     _, work, registry = rounds
-    file, broken = work._tthc.file, registry.in_state(State.COMMITTED)[0]
+    file, broken = work._tthc.file, in_state(registry, State.COMMITTED)[0]
 
     def defective(opened) -> None:
-        if not handed_on(registry) and not registry.in_state(State.QUARANTINED):
+        if not handed_on(registry) and not in_state(registry, State.QUARANTINED):
             raise RuntimeError(f"{CANARY} {CANARY_ID}")
         file(opened)
 
     monkeypatch.setattr(work._tthc.__class__, "file", lambda _, opened: defective(opened))
     with caplog.at_level(logging.DEBUG):
         work._round()
-    [aside] = registry.in_state(State.QUARANTINED)
+    [aside] = in_state(registry, State.QUARANTINED)
     assert aside.submission == broken.submission
     assert len(handed_on(registry)) == 2
     assert re.search(r"quarantined: a defect: RuntimeError at test_worker\.py:\d+", caplog.text)
@@ -160,11 +160,11 @@ def test_a_defect_of_a_round_is_told_without_its_message_and_the_worker_goes_on(
 
     monkeypatch.setattr(registry, "due", once_broken)
     work.start()
-    until(lambda: not registry.in_state(State.COMMITTED))
+    until(lambda: not in_state(registry, State.COMMITTED))
     work.stop()
     assert re.search(r"a defect; it goes on: OSError at test_worker\.py:\d+", caplog.text)
     assert CANARY not in caplog.text
-    assert registry.in_state(State.QUARANTINED) == []
+    assert in_state(registry, State.QUARANTINED) == []
 
 
 def test_the_catalogue_comes_over_while_dossiers_go(rounds, tmp_path: Path):
@@ -173,6 +173,6 @@ def test_the_catalogue_comes_over_while_dossiers_go(rounds, tmp_path: Path):
     (province.root / "catalogue.toml").write_bytes(sample.read_bytes())
     work.start()
     until(lambda: work._tthc.catalogues.latest())
-    until(lambda: not registry.in_state(State.COMMITTED))
+    until(lambda: not in_state(registry, State.COMMITTED))
     work.stop()
     assert [version[-2:] for version in work._tthc.catalogues.versions()] == [".1"]

@@ -111,6 +111,37 @@ def test_a_receiver_that_fails_gets_the_same_event_again_and_nothing_is_left_out
         running.stop()
 
 
+def test_an_address_that_takes_something_between_its_failures_is_not_left_ever_longer(
+    settings, receiver, helpers
+) -> None:
+    seen: set[int] = set()
+
+    def every_second(event: dict) -> int:
+        known = event["seq"] in seen
+        seen.add(event["seq"])
+        return 200 if known else 500
+
+    receiver.answer = every_second
+    running = helpers.Running(settings).start()
+    try:
+        webhooks.add_webhook(running.desk.store, "centre", receiver.url)
+        store = running.desk.store
+        most = 0
+        for _ in range(6):
+            running.issue()
+
+        def told() -> bool:
+            nonlocal most
+            row = store.read(lambda tx: webhooks.list_webhooks(tx, "centre")).result()[0]
+            most = max(most, row["failures"])
+            return row["behind"] == 0
+
+        helpers.until(told)
+        assert most == 1
+    finally:
+        running.stop()
+
+
 def test_what_happened_while_the_receiver_was_away_follows_after_a_restart(settings, helpers) -> None:
     away = Receiver()
     away.close()

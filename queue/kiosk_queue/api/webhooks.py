@@ -39,7 +39,8 @@ PORTION = 50
 PORTION_SECONDS = 30.0
 """Events, and seconds, after which the progress is written."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 300.0
-"""Seconds before a repetition; the bound doubles with each failure, the wait is drawn below it (full jitter)."""
+"""Seconds before a repetition; the bound doubles with each failure of the same event, the wait is drawn below it
+(full jitter)."""
 WORKERS = 4
 SECRET_PREFIX = "whsec_"  # noqa: S105  # says what follows
 
@@ -147,7 +148,8 @@ class Webhooks:
             if not self._store.write(webhook.centre, lambda tx: _lease(tx, webhook)).result():
                 return
             sent, failed = self._portion(webhook)
-            failures = webhook.failures + 1 if failed else 0
+            before = webhook.failures if sent == webhook.sent else 0  # an address that took something is not away
+            failures = before + 1 if failed else 0
             wait = _pause(failures) if failed else 0.0
             next_at = utc_iso(datetime.now(UTC) + timedelta(seconds=wait))
             self._store.write(webhook.centre, lambda tx: _note(tx, webhook.id, sent, failures, next_at)).result()

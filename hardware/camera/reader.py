@@ -281,13 +281,13 @@ class _Pace:
         self._beats: deque[float] = deque(maxlen=60)
 
     def beat(self) -> float:
-        """Count a frame; frames a second over the last 2 s."""
+        """Count a frame; frames a second over the last 2 s, 0 while it is not known for 1 s (a burst is no rate)."""
         now = time.monotonic()
         self._beats.append(now)
         while now - self._beats[0] > 2.0:
             self._beats.popleft()
         span = now - self._beats[0]
-        return round((len(self._beats) - 1) / span, 1) if span > 0 else 0.0
+        return round((len(self._beats) - 1) / span, 1) if span >= 1 else 0.0
 
 
 class _FrozenWatch:

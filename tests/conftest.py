@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from xdist.scheduler import LoadScopeScheduling
 
 import postgres
 
 CHROMIUM = Path("/usr/bin/chromium")
+expect.set_options(timeout=30_000)
 VIRTUAL_READER = (
     "tests/demo/",
     "tests/faults/",

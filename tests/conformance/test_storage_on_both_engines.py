@@ -93,7 +93,7 @@ def test_the_same_key_in_parallel_is_one_ticket(hall):
     barrier = threading.Barrier(8)
 
     def press(_):
-        barrier.wait(10)
+        barrier.wait(30)
         return hall.issue(key="double-tap")
 
     with ThreadPoolExecutor(8) as pool:
@@ -159,12 +159,12 @@ def test_one_bad_deed_leaves_its_neighbours_alone(hall):
 
 def test_a_caller_that_gives_up_hinders_nobody(hall):
     gate = threading.Event()
-    blocked = hall.store.write("hall", lambda tx: gate.wait(10))
+    blocked = hall.store.write("hall", lambda tx: gate.wait(30))
     time.sleep(0.05)
     given_up = [hall.desk.do("hall", lambda floor: line.issue(floor, "so-do"), f"given-up-{n:03}") for n in range(5)]
     assert all(future.cancel() for future in given_up)
     gate.set()
-    blocked.result(10)
+    blocked.result(30)
     hall.issue()
     assert hall.rows("SELECT count(*) AS n FROM ticket") == [{"n": 1}]
 
@@ -176,20 +176,20 @@ def test_a_look_sees_one_state_however_long_it_takes(hall):
     def look(view):
         before = view.tx.one("SELECT count(*) AS n FROM ticket")["n"], view.seq
         looked.set()
-        go_on.wait(10)
+        go_on.wait(30)
         return before, (view.tx.one("SELECT count(*) AS n FROM ticket")["n"], view.seq)
 
     future = hall.desk.see("hall", look)
-    assert looked.wait(10)
+    assert looked.wait(30)
     hall.issue()
     go_on.set()
-    before, after = future.result(10)
+    before, after = future.result(30)
     assert before == after == (1, 2)
 
 
 def test_a_look_cannot_write(hall):
     with pytest.raises(StorageFault):
-        hall.store.read(lambda tx: tx.run("DELETE FROM answer")).result(10)
+        hall.store.read(lambda tx: tx.run("DELETE FROM answer")).result(30)
 
 
 def test_listeners_are_told_of_what_changed_and_of_nothing_else(hall):
@@ -214,7 +214,7 @@ def test_everything_is_there_after_a_restart_and_a_closed_store_says_so(hall):
     closed = hall.store
     hall.reopened()
     with pytest.raises(StorageFault, match="closed"):
-        closed.write("hall", lambda tx: 1).result(10)
+        closed.write("hall", lambda tx: 1).result(30)
     assert [row["id"] for row in hall.rows("SELECT id FROM ticket ORDER BY place")] == tickets
     assert hall.do(line.issue, "khai-sinh")["number"] == "HT-006"
 
@@ -222,7 +222,7 @@ def test_everything_is_there_after_a_restart_and_a_closed_store_says_so(hall):
 def test_closing_finishes_what_was_accepted(hall):
     futures = [hall.desk.do("hall", lambda floor: line.issue(floor, "khai-sinh"), f"late-{n:06}") for n in range(100)]
     hall.reopened()
-    assert all(future.result(10) for future in futures)
+    assert all(future.result(30) for future in futures)
     assert hall.rows("SELECT count(*) AS n FROM ticket") == [{"n": 100}]
 
 
@@ -267,7 +267,7 @@ def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(tmp_path):
     assert fault == "FAULT"
     assert [*numbers, last] == [f"HT-{n:03d}" for n in range(2, len(numbers) + 3)]
     store = open_store(address)
-    found = store.read(lambda tx: [row["n"] for row in tx.all("SELECT n FROM ticket ORDER BY n")]).result(10)
+    found = store.read(lambda tx: [row["n"] for row in tx.all("SELECT n FROM ticket ORDER BY n")]).result(30)
     store.close()
     assert found == list(range(1, len(numbers) + 3))
 

@@ -311,7 +311,7 @@ def queue_away(fault: str) -> Scene:
         await stage.tap("answer:done")
         await stage.dock("wire-queue", "mend")
         await stage.until(lambda: queue_state(stage) == "ok")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not await stage.tickets(shown.ticket.number):  # the server is looked at
                 await asyncio.sleep(0.2)
         note(stage, tickets=await stage.tickets(shown.ticket.number))

@@ -45,7 +45,7 @@ async def run(equipment, *script, patience=None):
 
 
 async def eventually(condition):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.01)
 

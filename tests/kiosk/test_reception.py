@@ -32,7 +32,7 @@ async def attend(equipment, *script, visits):
 
     reception.on_visit_ended = ended
     task = asyncio.ensure_future(reception.attend())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await done.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -110,7 +110,7 @@ async def test_a_paper_an_officer_wants_again_comes_out_while_nobody_is_there(eq
     equipment.queue.reprints = [await equipment.queue.issue(service, None, "key")]
     person = ScriptedPerson((Attract, LEAVES))
     task = asyncio.ensure_future(Reception(equipment, person, KioskSettings()).attend())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not equipment.queue.paper:
             await asyncio.sleep(0.01)
     task.cancel()
@@ -128,7 +128,7 @@ async def test_a_newer_catalogue_is_offered_from_the_next_visit_on(equipment):
     seen = []
     reception.on_visit_ended = lambda _: seen.append(reception.equipment.catalogue.version)
     task = asyncio.ensure_future(reception.attend())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(seen) < 2:
             await asyncio.sleep(0.01)
     task.cancel()

@@ -125,4 +125,4 @@ async def test_it_fires_once_the_page_rests(tray):
     await asyncio.sleep(0.1)
     assert not firing.done()
     tray.see(PAGE, 0.6)
-    await asyncio.wait_for(firing, 2)
+    await asyncio.wait_for(firing, 30)

@@ -84,7 +84,7 @@ async def answered(presenter, finger, question, keys, frame):
     await asyncio.sleep(0)
     for key in keys:
         await finger.tap(key)
-    return await asyncio.wait_for(asking, 5)
+    return await asyncio.wait_for(asking, 30)
 
 
 @pytest.mark.parametrize(("question", "keys", "answer"), TAPS, ids=lambda v: type(v).__name__)
@@ -208,7 +208,7 @@ async def test_a_touch_anywhere_wakes_the_kiosk(presenter, finger, window):
     asking = asyncio.create_task(presenter.show(q.Attract(offers().centre), Frame(Settings(), False, in_visit=False)))
     await finger.wait_for("attract")
     await finger.tap_at(window.width / 2, window.height * 0.8)
-    assert await asyncio.wait_for(asking, 5) == "vi"
+    assert await asyncio.wait_for(asking, 30) == "vi"
 
 
 @pytest.mark.parametrize("grade", IdentityGrade)

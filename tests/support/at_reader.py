@@ -18,7 +18,7 @@ async def laid(card: Any, reader: CardReader, name: str = "mau") -> AccessKey:
     """Lay a card on the simulator `card`, until `reader` sees it; the card's key."""
     await until(lambda: reader.status.level is Level.READY)
     await card.act("lay", card=name)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await reader.wait_for_card() is None
     return card.people[name].key
 
@@ -26,7 +26,7 @@ async def laid(card: Any, reader: CardReader, name: str = "mau") -> AccessKey:
 async def lifted(card: Simulator, reader: CardReader) -> None:
     """Take the card away, until `reader` sees it."""
     await card.act("lift")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await reader.wait_for_removal()
 
 

@@ -77,14 +77,14 @@ class FaultProxy:
     def __enter__(self) -> Self:
         self._thread.start()
         starting = asyncio.start_server(self._accepted, "127.0.0.1", 0)
-        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(10)
+        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(30)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(30)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(30)
         self._loop.close()
 
     async def _end(self) -> None:
@@ -197,4 +197,4 @@ def portal(certificate: Path | None = None, key: Path | None = None, status: int
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(30)

@@ -46,7 +46,7 @@ def storm(document: dict[str, Any], base_url: str, session: requests.Session, ex
                     base_url=base_url,
                     session=session,
                     checks=_CHECKS,
-                    timeout=10,
+                    timeout=30,
                     verify=session.verify,
                     cert=session.cert,
                 )

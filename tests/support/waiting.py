@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> float:
+async def until(condition: Callable[[], object], seconds: float = 30.0) -> float:
     """Wait for a condition; the seconds that it took. AssertionError after `seconds`."""
     begun = time.monotonic()
     while not condition():

@@ -66,7 +66,7 @@ class OperatorPage:
     def stop(self) -> None:
         if self.process is not None:
             self.process.kill()
-            self.process.join(10)
+            self.process.join(30)
             self.process = None
 
     def signed_in(self, browser: Browser, name: str, to: str = "/", **viewport: int) -> Page:
@@ -85,7 +85,7 @@ class OperatorPage:
         session = requests.Session()
         session.headers["origin"] = self.url
         fields = {"name": name, "password": PASSWORD}
-        answer = session.post(f"{self.url}/sign-in", fields, allow_redirects=False, timeout=10)
+        answer = session.post(f"{self.url}/sign-in", fields, allow_redirects=False, timeout=30)
         assert answer.status_code == 303, answer.text
         return session
 

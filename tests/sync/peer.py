@@ -60,7 +60,7 @@ class Peer:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(10)
+        self._thread.join(30)
 
     def answer(self, method: str, path: str, body: bytes, headers: Any) -> Answer:
         self.asked.append((method, path))

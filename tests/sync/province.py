@@ -73,7 +73,7 @@ def make_pdf(pages: int) -> bytes:
     return content.getvalue()
 
 
-def until(condition: Callable[[], object], seconds: float = 15.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Wait for a condition; fails when it never comes true."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -149,7 +149,7 @@ class Province:
         """End a program; its exit code."""
         process = self._running.pop(program)
         os.kill(process.pid, signal_number)
-        process.join(10)
+        process.join(30)
         return process.exitcode
 
     def begin_steps(self, program: str) -> None:
@@ -176,7 +176,7 @@ class Province:
         method = str(request.pop("method", "GET"))
         url = f"http://127.0.0.1:{self.ports['tthc-model']}/o/rest/v2/dossiers{path}"
         user, _, password = self.settings.receiver.tthc_user_file.read_text().strip().partition(":")
-        return requests.request(method, url, auth=(user, password), timeout=10, **request)
+        return requests.request(method, url, auth=(user, password), timeout=30, **request)
 
     def arrived(self) -> dict[str, dict[str, str]]:
         """What the TTHC system holds on disk: {referenceUid: {file name: SHA-256}}, submitted dossiers only."""
@@ -200,7 +200,7 @@ class Province:
         for process in self._running.values():
             process.kill()
         for process in self._running.values():
-            process.join(10)
+            process.join(30)
 
 
 def expected(*dossiers: Dossier) -> dict[str, dict[str, str]]:

@@ -69,7 +69,7 @@ def test_a_dossier_filed_after_a_long_cut_does_not_wait_for_the_pause_to_end(pro
         until(lambda: province.states() == ["delivered"])
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(30)
 
 
 def test_only_one_forwarder_works(open_province: Province):

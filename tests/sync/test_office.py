@@ -29,7 +29,7 @@ async def office(province: Province):
 
 
 async def becomes(office: OutboxOffice, level: Level, reason: Reason) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while (office.status.level, office.status.reason) != (level, reason):
             await asyncio.sleep(0.05)
 
@@ -40,7 +40,7 @@ async def test_submit_answer_and_look_up(province: Province, office: OutboxOffic
     await becomes(office, Level.READY, Reason.OK)
     dossier = make_dossier()
     assert await office.submit(dossier) is None
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         answer = await office.answer(dossier.provisional_ref)
     assert answer.received
     assert answer.dossier_code is not None
@@ -65,7 +65,7 @@ async def test_offline_a_dossier_is_still_accepted_and_the_state_says_so(provinc
     answer = asyncio.create_task(office.answer(dossier.provisional_ref))
     for program in ("tthc-model", "receiver", "forward"):
         province.start(program)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         assert (await answer).received
     await becomes(office, Level.READY, Reason.OK)
     province.kill("receiver")
@@ -162,7 +162,7 @@ async def test_what_diagnose_tells_of_the_room_follows_the_disk(province: Provin
         assert office.status.detail.startswith("space for 6 days is left")
         since = office.status.since
         days[0] = 2.0
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not office.status.detail.startswith("space for 2 days is left"):
                 await asyncio.sleep(0.05)
         assert office.status.since == since

@@ -133,7 +133,7 @@ def test_killed_at_any_step_of_a_submit_nothing_half_remains(tmp_path, keys, sea
     for step in itertools.count(1):
         process = PROCESSES.Process(target=put_and_die, args=(folder, keys, step))
         process.start()
-        process.join(20)
+        process.join(30)
         outbox = Outbox(folder)
         outbox.take_over()
         entries = outbox.entries(State.SEALED)

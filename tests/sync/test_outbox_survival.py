@@ -301,7 +301,7 @@ def test_killed_at_any_step_it_is_done_or_begun_again(tmp_path, sealer, keys, re
         shutil.copytree(made._folder, folder)
         process = PROCESSES.Process(target=step_and_die, args=(work, folder, keys, step))
         process.start()
-        process.join(20)
+        process.join(30)
         outbox = Outbox(folder, sealer.by)
         outbox.take_over(receipt_key)
         assert problems(outbox, sealer, receipt_key) == []

@@ -32,7 +32,7 @@ class Kiosk:
     def __call__(self, method: str, path: str, body: object = b"", **headers: str) -> requests.Response:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.session.request(method, self.url + path, data=data, headers=named, timeout=10)
+        return self.session.request(method, self.url + path, data=data, headers=named, timeout=30)
 
     def patch(self, sha256: str, offset: int, piece: bytes, digest_of: bytes | None = None) -> requests.Response:
         digest = hashlib.sha256(piece if digest_of is None else digest_of).digest()
@@ -58,7 +58,7 @@ def stored(open_province: Province):
 def test_without_a_client_certificate_nobody_is_heard(open_province: Province):
     settings = open_province.settings.office
     with pytest.raises(requests.RequestException):
-        requests.get(f"{settings.url}/api/v1/healthz", verify=str(settings.ca), timeout=5)
+        requests.get(f"{settings.url}/api/v1/healthz", verify=str(settings.ca), timeout=30)
 
 
 def test_upload_step_by_step_with_every_step_repeated(open_province, kiosk, stored):
@@ -155,7 +155,7 @@ def test_a_look_up_shows_what_the_officer_did_a_moment_ago_and_survives_the_syst
     open_province.deliver()
     user, _, password = open_province.settings.receiver.tthc_user_file.read_text().strip().partition(":")
     page = f"http://127.0.0.1:{open_province.ports['tthc-model']}/ho-so/1/supplement"
-    requests.post(page, auth=(user, password), data={"note": "Thiếu bản sao"}, timeout=5).raise_for_status()
+    requests.post(page, auth=(user, password), data={"note": "Thiếu bản sao"}, timeout=30).raise_for_status()
     numbers = {"code": dossier.provisional_ref, "personal_id": CANARY_ID}
     state = kiosk("POST", "/lookups", numbers).json()
     assert (state["status"], state["note"]) == (5, "Thiếu bản sao")

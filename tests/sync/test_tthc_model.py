@@ -85,13 +85,13 @@ def test_a_field_that_is_missing_is_named(tthc, missing):
 def test_nobody_reads_without_the_password_and_no_other_site_acts(province, tthc):
     base = f"http://127.0.0.1:{province.ports['tthc-model']}"
     for path in ("/", "/o/rest/v2/dossiers", "/ho-so/1"):
-        assert requests.get(base + path, timeout=5).status_code == 401
-        assert requests.get(base + path, auth=("motcua", "wrong"), timeout=5).status_code == 401
+        assert requests.get(base + path, timeout=30).status_code == 401
+        assert requests.get(base + path, auth=("motcua", "wrong"), timeout=30).status_code == 401
     tthc(method="POST", data=FIELDS)
     tthc("/uid-1/submit", method="POST")
     user = tuple(province.settings.tthc_model.user_file.read_text().strip().split(":"))
     foreign = {"Origin": "http://elsewhere.example"}
-    assert requests.post(f"{base}/ho-so/1/process", auth=user, headers=foreign, timeout=5).status_code == 403
+    assert requests.post(f"{base}/ho-so/1/process", auth=user, headers=foreign, timeout=30).status_code == 403
 
 
 def test_an_officer_sees_the_dossier_escaped_and_moves_it_on(province, tthc):
@@ -103,23 +103,23 @@ def test_an_officer_sees_the_dossier_escaped_and_moves_it_on(province, tthc):
     base = f"http://127.0.0.1:{province.ports['tthc-model']}"
     session = requests.Session()
     session.auth = tuple(province.settings.tthc_model.user_file.read_text().strip().split(":"))
-    overview = session.get(base, timeout=5)
+    overview = session.get(base, timeout=30)
     assert "NGUYỄN &lt;b&gt;THỊ&lt;/b&gt; MẪU" in overview.text
     assert "default-src 'none'" in overview.headers["Content-Security-Policy"]
-    page = session.get(f"{base}/ho-so/1", timeout=5).text
+    page = session.get(f"{base}/ho-so/1", timeout=30).text
     link = re.search(r"/ho-so/1/tep/[^\"]+", page)
     assert link
-    pdf = session.get(base + link[0], timeout=5)
+    pdf = session.get(base + link[0], timeout=30)
     assert (pdf.headers["Content-Type"], pdf.content) == ("application/pdf", document)
     assert "Yêu cầu bổ sung" in page
-    assert session.post(f"{base}/ho-so/1/supplement", timeout=5).status_code == 400
-    after = session.post(f"{base}/ho-so/1/supplement", data={"note": "Thiếu bản sao"}, timeout=5)
+    assert session.post(f"{base}/ho-so/1/supplement", timeout=30).status_code == 400
+    after = session.post(f"{base}/ho-so/1/supplement", data={"note": "Thiếu bản sao"}, timeout=30)
     assert "Yêu cầu bổ sung giấy tờ" in after.text
     assert tthc("/uid-1").json()["lastActionNote"] == "Thiếu bản sao"
     for act, status in (("process", "processing"), ("finish", "releasing"), ("hand_over", "done")):
-        assert session.post(f"{base}/ho-so/1/{act}", timeout=5).ok
+        assert session.post(f"{base}/ho-so/1/{act}", timeout=30).ok
         assert tthc("/uid-1").json()["dossierStatus"] == status
-    assert session.post(f"{base}/ho-so/1/deny", data={"note": "x"}, timeout=5).status_code == 409
+    assert session.post(f"{base}/ho-so/1/deny", data={"note": "x"}, timeout=30).status_code == 409
 
 
 @pytest.mark.parametrize(
@@ -144,24 +144,24 @@ def test_the_due_date_counts_working_days(received, expected):
 def test_a_fault_that_is_none_is_refused(province, tthc, order):
     base = f"http://127.0.0.1:{province.ports['tthc-model']}"
     user = tuple(province.settings.tthc_model.user_file.read_text().strip().split(":"))
-    assert requests.post(f"{base}/api/faults", json=order, auth=user, timeout=5).status_code == 400
-    assert requests.get(f"{base}/api/faults", auth=user, timeout=5).json() == {"faults": []}
+    assert requests.post(f"{base}/api/faults", json=order, auth=user, timeout=30).status_code == 400
+    assert requests.get(f"{base}/api/faults", auth=user, timeout=30).json() == {"faults": []}
 
 
 def test_faults_meet_the_next_requests_in_their_order_and_the_page_shows_what_waits(province, tthc):
     base = f"http://127.0.0.1:{province.ports['tthc-model']}"
     session = requests.Session()
     session.auth = tuple(province.settings.tthc_model.user_file.read_text().strip().split(":"))
-    added = session.post(f"{base}/su-co", data={"fault": "conflict", "count": "2", "only": "GET"}, timeout=5)
+    added = session.post(f"{base}/su-co", data={"fault": "conflict", "count": "2", "only": "GET"}, timeout=30)
     assert "Báo trùng (409), không ghi nhận" in added.text
-    session.post(f"{base}/api/faults", json={"fault": "schema_change"}, timeout=5)
-    session.post(f"{base}/api/faults", json={"fault": "token_expiry"}, timeout=5)
+    session.post(f"{base}/api/faults", json={"fault": "schema_change"}, timeout=30)
+    session.post(f"{base}/api/faults", json={"fault": "token_expiry"}, timeout=30)
     created = tthc(method="POST", data=FIELDS)
     assert (created.status_code, created.json()["new_referenceUid"]) == (200, "uid-1")
     assert [tthc("/uid-1").status_code for _ in range(4)] == [409, 409, 401, 200]
-    session.post(f"{base}/api/faults", json={"fault": "slow"}, timeout=5)
-    assert "Hệ thống trả lời bình thường" in session.post(f"{base}/su-co/xoa", timeout=5).text
-    session.post(f"{base}/api/faults", json={"fault": "lost_reply"}, timeout=5)
+    session.post(f"{base}/api/faults", json={"fault": "slow"}, timeout=30)
+    assert "Hệ thống trả lời bình thường" in session.post(f"{base}/su-co/xoa", timeout=30).text
+    session.post(f"{base}/api/faults", json={"fault": "lost_reply"}, timeout=30)
     with pytest.raises(requests.RequestException):
         tthc("/uid-1/submit", method="POST")
     assert tthc("/uid-1").json()["submitDate"]
@@ -170,19 +170,21 @@ def test_faults_meet_the_next_requests_in_their_order_and_the_page_shows_what_wa
 def test_the_national_flow_wants_its_secret_and_then_a_token(province, tthc):
     base = f"http://127.0.0.1:{province.ports['tthc-model']}/quoc-gia/v1"
     client, _, word = province.settings.tthc_model.user_file.read_text().strip().partition(":")
-    assert requests.post(f"{base}/GetNextValue", json={}, timeout=5).status_code == 401
-    assert requests.post(f"{base}/GetNextValue", json={}, auth=(client, word), timeout=5).status_code == 401
+    assert requests.post(f"{base}/GetNextValue", json={}, timeout=30).status_code == 401
+    assert requests.post(f"{base}/GetNextValue", json={}, auth=(client, word), timeout=30).status_code == 401
     wrong = {"client_id": client, "client_secret": "wrong"}
-    assert requests.post(f"{base}/token", json=wrong, timeout=5).status_code == 401
-    token = requests.post(f"{base}/token", json=wrong | {"client_secret": word}, timeout=5).json()["access_token"]
+    assert requests.post(f"{base}/token", json=wrong, timeout=30).status_code == 401
+    token = requests.post(f"{base}/token", json=wrong | {"client_secret": word}, timeout=30).json()["access_token"]
     bearer = {"Authorization": f"Bearer {token}"}
-    codes = {requests.post(f"{base}/GetNextValue", json={}, headers=bearer, timeout=5).json()["data"]["MaHoSo"]}
+    codes = {requests.post(f"{base}/GetNextValue", json={}, headers=bearer, timeout=30).json()["data"]["MaHoSo"]}
     province.kill("tthc-model")
     province.start("tthc-model")
-    assert requests.post(f"{base}/GetNextValue", json={}, headers=bearer, timeout=5).status_code == 401
-    token = requests.post(f"{base}/token", json=wrong | {"client_secret": word}, timeout=5).json()["access_token"]
+    assert requests.post(f"{base}/GetNextValue", json={}, headers=bearer, timeout=30).status_code == 401
+    token = requests.post(f"{base}/token", json=wrong | {"client_secret": word}, timeout=30).json()["access_token"]
     bearer = {"Authorization": f"Bearer {token}"}
-    codes.add(requests.post(f"{base}/GetNextValue", json={}, headers=bearer, timeout=5).json()["data"]["MaHoSo"])
+    codes.add(requests.post(f"{base}/GetNextValue", json={}, headers=bearer, timeout=30).json()["data"]["MaHoSo"])
     assert len(codes) == 2
-    assert requests.post(f"{base}/HoSo", json={"MaHoSo": 5}, headers=bearer, timeout=5).json()["code"] == "THIEU_TRUONG"
-    assert requests.post(f"{base}/HoSo", data=b"[", headers=bearer, timeout=5).status_code == 400
+    assert (
+        requests.post(f"{base}/HoSo", json={"MaHoSo": 5}, headers=bearer, timeout=30).json()["code"] == "THIEU_TRUONG"
+    )
+    assert requests.post(f"{base}/HoSo", data=b"[", headers=bearer, timeout=30).status_code == 400

@@ -39,7 +39,7 @@ def fault(province: Province, kind: Fault, only: str = "", count: int = 1) -> No
     url = f"http://127.0.0.1:{province.ports['tthc-model']}/api/faults"
     auth = tuple(province.settings.tthc_model.user_file.read_text().strip().split(":"))
     order = {"fault": kind, "only": only, "count": count, "seconds": 1}
-    requests.post(url, json=order, auth=auth, timeout=5).raise_for_status()
+    requests.post(url, json=order, auth=auth, timeout=30).raise_for_status()
 
 
 def test_the_national_flow_carries_a_dossier_and_its_answer(national: Province):

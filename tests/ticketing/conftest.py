@@ -155,7 +155,7 @@ class Running:
     def stop(self) -> None:
         if self._thread is not None:
             self._server.should_exit = True
-            self._thread.join(10)
+            self._thread.join(30)
             assert not self._thread.is_alive(), "the server does not stop"
             self._thread = None
 
@@ -186,7 +186,7 @@ class Running:
         with requests.Session() as session:
             session.trust_env = False
             return session.request(
-                method, f"{self.url}/api/v1{path}", json=body, headers=given, timeout=10, allow_redirects=False
+                method, f"{self.url}/api/v1{path}", json=body, headers=given, timeout=30, allow_redirects=False
             )
 
     def issue(
@@ -284,7 +284,7 @@ class Listener:
         return [data for event, _, data, _ in list(self.frames) if event == "state"]
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> object:
+def until(condition: Callable[[], object], seconds: float = 30.0) -> object:
     """Wait for a condition; its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

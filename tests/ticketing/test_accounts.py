@@ -37,11 +37,11 @@ def enter(site, name: str, password: str = PASSWORD, **headers: str) -> requests
     with requests.Session() as session:
         session.trust_env = False
         form = {"name": name, "password": password}
-        return session.post(f"{site.url}/sign-in", data=form, headers=headers, timeout=10, allow_redirects=False)
+        return session.post(f"{site.url}/sign-in", data=form, headers=headers, timeout=30, allow_redirects=False)
 
 
 def console(site, cookies) -> requests.Response:
-    return requests.get(f"{site.url}/console", cookies=cookies, timeout=10, allow_redirects=False)
+    return requests.get(f"{site.url}/console", cookies=cookies, timeout=30, allow_redirects=False)
 
 
 def events(site, *kinds: str) -> list[dict]:
@@ -83,16 +83,14 @@ def test_unknown_wrong_and_disabled_are_told_apart_by_nobody(site) -> None:
 async def test_an_unknown_name_takes_as_long_as_a_known_one() -> None:
     stored = await accounts.hashed(PASSWORD)
 
-    async def fastest(against: str) -> float:
-        taken = []
-        for _ in range(4):
-            begun = perf_counter()
-            assert not await accounts.fits("wrong", against)
-            taken.append(perf_counter() - begun)
-        return min(taken)
+    async def taken(against: str) -> float:
+        begun = perf_counter()
+        assert not await accounts.fits("wrong", against)
+        return perf_counter() - begun
 
-    known, unknown = await fastest(stored), await fastest(accounts.NOBODY)
-    assert 0.5 < known / unknown < 2
+    both = [(await taken(stored), await taken(accounts.NOBODY)) for _ in range(6)]  # by turns, whatever else goes on
+    known, unknown = (min(times) for times in zip(*both, strict=True))
+    assert 0.4 < known / unknown < 2.5
 
 
 def test_passwords_and_tokens_are_stored_as_hashes_only(site) -> None:
@@ -179,7 +177,7 @@ def test_disabling_an_account_ends_its_sessions_and_frees_its_counter(site, help
     csrf = re.search(r'data-csrf="([^"]+)"', console(site, cookies).text)[1]
     headers = {"x-csrf-token": csrf, "idempotency-key": "open-counter-1"}
     opened = requests.post(
-        f"{site.url}/console/api/open", json={"counter": "1"}, headers=headers, cookies=cookies, timeout=10
+        f"{site.url}/console/api/open", json={"counter": "1"}, headers=headers, cookies=cookies, timeout=30
     )
     assert opened.status_code == 200, opened.text
     session = requests.Session()
@@ -228,7 +226,7 @@ def test_roles_are_ordered_and_a_session_counts_only_in_its_centre(site) -> None
         accounts.require(_account("officer"), "supervisor")
     assert refused.value.status == 403
     cookies = enter(site, "admin").cookies
-    elsewhere = requests.get(f"{site.url}/c/elsewhere/console", cookies=cookies, timeout=10, allow_redirects=False)
+    elsewhere = requests.get(f"{site.url}/c/elsewhere/console", cookies=cookies, timeout=30, allow_redirects=False)
     assert elsewhere.status_code == 404
 
 
@@ -269,6 +267,6 @@ def test_signing_out_needs_the_token_of_the_page_and_frees_the_session(site) -> 
     cookies = enter(site, "admin").cookies
     csrf = re.search(r'data-csrf="([^"]+)"', console(site, cookies).text)[1]
     url = f"{site.url}/sign-out"
-    assert requests.post(url, cookies=cookies, timeout=10).status_code == 403
-    assert requests.post(url, cookies=cookies, headers={"x-csrf-token": csrf}, timeout=10).status_code == 200
+    assert requests.post(url, cookies=cookies, timeout=30).status_code == 403
+    assert requests.post(url, cookies=cookies, headers={"x-csrf-token": csrf}, timeout=30).status_code == 200
     assert console(site, cookies).status_code == 303

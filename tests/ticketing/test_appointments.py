@@ -192,7 +192,7 @@ def site(running_by_hand) -> Iterator:
 
 
 def post(site, path: str, **form: str) -> requests.Response:
-    return requests.post(site.url + path, data=form, timeout=10, allow_redirects=False)
+    return requests.post(site.url + path, data=form, timeout=30, allow_redirects=False)
 
 
 def booked(site, slot: str, key: str = "abcdefgh-1") -> str:
@@ -212,12 +212,12 @@ def test_the_kiosk_checks_in_by_the_token_of_the_qr_code(site, hands) -> None:
     early = site.api("POST", path, {})
     assert (early.status_code, early.json()["reason"]) == (409, "too_early") and "08:05" in early.json()["title"]
     hands.turn(minutes=10)
-    assert requests.post(f"{site.url}/api/v1{path}", json={}, timeout=10).status_code == 401
+    assert requests.post(f"{site.url}/api/v1{path}", json={}, timeout=30).status_code == 401
     assert site.api("POST", path, {}, role="display").status_code == 403
     ticket = site.api("POST", path, {"group": "elderly"}).json()
     assert ticket["url"] == f"http://queue.test/t/{ticket['id']}" and ticket["group"] == "elderly"
     assert site.api("POST", path, {}).json()["number"] == ticket["number"]
-    state = requests.get(f"{site.url}/t/{ticket['id']}/state", timeout=10).json()
+    state = requests.get(f"{site.url}/t/{ticket['id']}/state", timeout=30).json()
     assert (state["appointment"], state["urgent"]) == ("08:15", True)
 
 
@@ -248,7 +248,7 @@ def test_too_many_bookings_are_answered_in_words(site) -> None:
 
 
 def test_a_centre_without_appointments_sends_people_to_the_kiosk(running) -> None:
-    answer = requests.get(running.url + "/appointments", timeout=10)
+    answer = requests.get(running.url + "/appointments", timeout=30)
     assert answer.ok and "lấy số tại kiosk" in answer.text
 
 
@@ -281,5 +281,5 @@ def test_a_citizen_books_moves_and_cancels_on_the_phone_without_a_script(site) -
 
 
 def test_an_unknown_appointment_is_explained(site) -> None:
-    answer = requests.get(site.url + "/a/" + "x" * 22, timeout=10)
+    answer = requests.get(site.url + "/a/" + "x" * 22, timeout=30)
     assert answer.status_code == 404 and "Không tìm thấy lịch hẹn này" in answer.text

@@ -42,7 +42,6 @@ class Hall:
     def browser_of(self, name: str, size: tuple[int, int] = SIZES[0]) -> Page:
         """Signed in by keyboard; the counter is still to be chosen."""
         page = self.browser.new_context(viewport={"width": size[0], "height": size[1]}).new_page()
-        page.set_default_timeout(15000)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(f"{self.server.url}/console")
         expect(page.locator("#name")).to_be_focused()
@@ -50,7 +49,7 @@ class Hall:
         page.keyboard.press("Tab")
         page.keyboard.insert_text(PASSWORD)
         page.keyboard.press("Enter")
-        expect(page.locator("#choose")).to_be_visible(timeout=15000)
+        expect(page.locator("#choose")).to_be_visible()
         return page
 
     def at(self, desk: str, name: str = "lan", size: tuple[int, int] = SIZES[0]) -> Page:
@@ -77,7 +76,7 @@ def hall(helpers, settings, chromium) -> Iterator[Hall]:
 
 
 def shows(page: Page, where: str, words: str) -> None:
-    expect(page.locator(where)).to_contain_text(words, timeout=20000)
+    expect(page.locator(where)).to_contain_text(words)
     expect(page.locator(where)).to_be_visible()
 
 
@@ -151,7 +150,7 @@ def test_a_lost_answer_is_asked_for_again_and_the_deed_done_once(hall: Hall) -> 
     shows(page, "#strip-text", "Gọi số tiếp theo")
     expect(page.locator("#complete")).to_be_disabled()
     page.keyboard.press("c")  # nothing is queued behind it
-    expect(page.locator("#strip")).to_be_hidden(timeout=15000)
+    expect(page.locator("#strip")).to_be_hidden()
     shows(page, "#number", first)
     assert len(keys) == 3
     assert len(set(keys)) == 1
@@ -325,7 +324,7 @@ def test_a_kiosks_call_for_staff_is_seen_and_answered(hall: Hall) -> None:
 def test_a_disabled_officer_is_back_at_the_sign_in_page_at_once(hall: Hall) -> None:
     page = hall.at("1")
     hall.do(lambda floor: accounts.set_disabled(floor, "admin", "lan", disabled=True))
-    expect(page.locator("#password")).to_be_visible(timeout=10000)
+    expect(page.locator("#password")).to_be_visible()
 
 
 def test_an_officer_changes_the_own_password_knowing_the_old_one(hall: Hall) -> None:
@@ -337,11 +336,11 @@ def test_an_officer_changes_the_own_password_knowing_the_old_one(hall: Hall) -> 
     shows(page, "#password-problem", "mật khẩu không đúng")
     page.locator("#old-password").fill(PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.locator("#name")).to_be_focused(timeout=15000)
+    expect(page.locator("#name")).to_be_focused()
     page.locator("#name").fill("lan")
     page.locator("#password").fill("một câu mới để nhớ")
     page.keyboard.press("Enter")
-    expect(page.locator("#choose")).to_be_visible(timeout=15000)
+    expect(page.locator("#choose")).to_be_visible()
     assert hall.count("account_password") == 1
 
 

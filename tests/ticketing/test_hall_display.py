@@ -76,10 +76,10 @@ class Hall:
         self.faults: list[str] = []
 
     def do(self, deed):
-        return self.running.desk.do(self.id, deed).result(10)
+        return self.running.desk.do(self.id, deed).result(30)
 
     def hall(self, **changes) -> None:
-        known = self.running.desk.see(self.id, lambda view: view.centre).result(10)
+        known = self.running.desk.see(self.id, lambda view: view.centre).result(30)
         wanted = replace(known, hall=replace(known.hall, **changes), calling=replace(known.calling, recall_seconds=0))
         self.do(lambda floor: change_settings(floor, wanted, "test", floor.centre.version))
 
@@ -92,7 +92,6 @@ class Hall:
     def display(self, query="", width=1920, height=1080, browser="speaks") -> Page:
         page = self.chromium[browser].new_page(viewport={"width": width, "height": height})
         self.opened.append(page)
-        page.set_default_timeout(20000)
         page.add_init_script(WATCH_AUDIO)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("console", lambda m: self.faults.append(m.text) if "Content Security" in m.text else None)
@@ -112,14 +111,14 @@ def the_hall(running_by_hand, helpers, chromium) -> Iterator[Hall]:
     assert opened.faults == []
 
 
-def number(page: Page, expected: str, seconds: float = 20) -> None:
+def number(page: Page, expected: str, seconds: float = 60) -> None:
     page.wait_for_function(
         "n => document.getElementById('number').textContent === n", arg=expected, timeout=seconds * 1000
     )
 
 
 def ended(page: Page, count: int) -> list[tuple]:
-    page.wait_for_function("n => heard.filter((h) => h[0] === 'ended').length >= n", arg=count, timeout=25000)
+    page.wait_for_function("n => heard.filter((h) => h[0] === 'ended').length >= n", arg=count, timeout=60000)
     return page.evaluate("heard")
 
 
@@ -313,7 +312,7 @@ def test_days_of_running_leave_the_display_full_and_small(the_hall, hands) -> No
     early = size()
     for day in ("24/11/2026", "25/11/2026"):
         hands.turn(hours=24 - (hands.now().hour - 1))
-        page.wait_for_function("d => document.getElementById('date').textContent.includes(d)", arg=day, timeout=15000)
+        page.wait_for_function("d => document.getElementById('date').textContent.includes(d)", arg=day)
         page.wait_for_function("() => !document.querySelector('#idle').hidden && !document.querySelector('#recent li')")
         assert page.inner_text("#total") == "0"
         assert page.locator(".slide.shown").count() == 1

@@ -262,7 +262,7 @@ async def test_a_number_that_was_called_stays_although_its_answer_was_lost(runni
 
 
 async def test_a_slip_nobody_told_of_counts_as_unprinted_until_it_is(running, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(offline, "PRINTING", timedelta(seconds=0.8))
+    monkeypatch.setattr(offline, "PRINTING", timedelta(seconds=3))
     async with make(running, tmp_path) as client:
         await ready(running)
         running.stop()

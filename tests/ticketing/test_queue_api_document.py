@@ -12,7 +12,7 @@ from kiosk_queue.api.table import table
 
 @pytest.fixture
 def document(running) -> dict:
-    answer = requests.get(running.url + "/api/v1/openapi.json", timeout=5)
+    answer = requests.get(running.url + "/api/v1/openapi.json", timeout=30)
     assert answer.headers["content-type"] == "application/json"
     return answer.json()
 

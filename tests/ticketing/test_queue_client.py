@@ -136,7 +136,7 @@ async def test_the_kiosk_hears_that_an_officer_has_answered_its_call(running, cl
     sql = "SELECT id FROM staff_call"
     call = running.desk.see("centre", lambda view: view.tx.one(sql)["id"]).result()
     running.desk.do("centre", lambda floor: counter.answer_staff(floor, who, call)).result()
-    await asyncio.wait_for(coming, 5)
+    await asyncio.wait_for(coming, 30)
 
 
 async def test_service_that_closed(client) -> None:
@@ -188,7 +188,7 @@ async def test_spoiled_answers_end_in_time_as_failures(wire, tmp_path, mishap, r
     answer = await client.groups()
     assert isinstance(answer, Failure)
     assert answer.reason is reason
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < 10
 
 
 async def test_server_away_and_back_is_noticed_and_reports_follow(running, client, monkeypatch) -> None:

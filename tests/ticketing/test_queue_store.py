@@ -41,7 +41,7 @@ def test_queue_is_still_the_standard_library():
 
 def test_durable_settings_are_really_on(desk):
     pragmas = [
-        desk.store.write("hall", lambda tx, p=p: tx.one(f"PRAGMA {p}")[0]).result(10)
+        desk.store.write("hall", lambda tx, p=p: tx.one(f"PRAGMA {p}")[0]).result(30)
         for p in ("journal_mode", "synchronous", "foreign_keys")
     ]
     assert pragmas == ["wal", 2, 1]
@@ -61,7 +61,7 @@ def test_unusable_database_is_one_clear_line(tmp_path):
 
 
 def test_a_database_of_another_version_is_refused(tmp_path, desk):
-    desk.store.write("hall", lambda tx: tx.run("PRAGMA user_version = 99")).result(10)
+    desk.store.write("hall", lambda tx: tx.run("PRAGMA user_version = 99")).result(30)
     with pytest.raises(ConfigError, match="another version"):
         open_store(str(tmp_path / "queue.db"))
 
@@ -96,7 +96,7 @@ def test_numbers_are_unique_even_from_two_processes_on_one_file(tmp_path, desk):
 
 def test_who_waits_for_a_service_that_left_the_settings_is_still_called(desk):
     who = counter.Officer("session", "1", "officer")
-    do = lambda deed, *rest: desk.do("hall", lambda floor: deed(floor, *rest)).result(10)  # noqa: E731
+    do = lambda deed, *rest: desk.do("hall", lambda floor: deed(floor, *rest)).result(30)  # noqa: E731
     ticket = do(line.issue, "so-do")["id"]
     smaller = replace(CENTRE, groups=(ServiceGroup("g", WORDS, "d", SERVICES[:1]),))
     do(change_settings, smaller, "admin", 1)

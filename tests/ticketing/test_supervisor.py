@@ -25,7 +25,7 @@ class Person:
         self.url, self.name = server.url, name
         self.session = requests.Session()
         self.session.trust_env = False
-        answer = self.session.post(f"{self.url}/sign-in", {"name": name, "password": PASSWORD}, timeout=10)
+        answer = self.session.post(f"{self.url}/sign-in", {"name": name, "password": PASSWORD}, timeout=30)
         assert answer.status_code == 200, answer.text
         self.csrf = answer.text.split('data-csrf="')[1].split('"')[0]
 
@@ -66,10 +66,10 @@ def draft_of(person: Person) -> tuple[int, dict]:
 
 
 def test_nobody_and_officers_are_sent_away_and_only_administrators_manage_accounts(server) -> None:
-    assert requests.get(f"{server.url}/supervisor", timeout=5, allow_redirects=False).headers["location"] == (
+    assert requests.get(f"{server.url}/supervisor", timeout=30, allow_redirects=False).headers["location"] == (
         "/sign-in?to=supervisor"
     )
-    assert requests.get(f"{server.url}/supervisor/api/board", timeout=5).status_code == 401
+    assert requests.get(f"{server.url}/supervisor/api/board", timeout=30).status_code == 401
     officer, supervisor, administrator = Person(server, "lan"), Person(server, "hoa"), Person(server, "admin")
     assert officer.get("").headers["location"] == "/console"
     for path in ("/api/board", "/api/settings", "/api/audit", "/export/stints.csv", "/events"):

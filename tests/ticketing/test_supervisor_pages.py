@@ -76,9 +76,9 @@ def test_a_number_without_paper_is_voided_with_a_reason(server, page) -> None:
 def test_the_board_says_when_the_line_is_lost_and_comes_back(server, page) -> None:
     expect(page.locator("#line")).to_have_text("Đang cập nhật")
     server.stop()
-    expect(page.locator("#line")).to_contain_text("Mất kết nối", timeout=10000)
+    expect(page.locator("#line")).to_contain_text("Mất kết nối")
     server.start()
-    expect(page.locator("#line")).to_have_text("Đang cập nhật", timeout=20000)
+    expect(page.locator("#line")).to_have_text("Đang cập nhật")
     page.evaluate("console.clear()")
 
 

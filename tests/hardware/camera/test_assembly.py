@@ -76,7 +76,7 @@ async def test_the_screen_goes_on_while_pages_are_assembled():
     assert isinstance(await Assembler().assemble(pages, LABEL, lambda *_: None), Document)
     working = False
     await ticker
-    assert slowest < 0.4
+    assert slowest < 1.0
 
 
 @pytest.mark.parametrize("after", [0.05, 0.5, 1.2])
@@ -89,7 +89,7 @@ async def test_an_abandoned_assembly_ends_at_once_and_leaves_no_process_and_no_f
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3
     assert children() <= before
     assert {path.name for path in Path("/dev/shm").iterdir()} <= shared
 

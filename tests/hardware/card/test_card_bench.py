@@ -23,7 +23,7 @@ async def lay(card: CardSimulator, name: str = "mau") -> None:
             return pcsc.is_card_on(pcsc.reader(""))
 
     await card.act("lay", card=name)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await asyncio.to_thread(lies_there):
             await asyncio.sleep(0.05)
 

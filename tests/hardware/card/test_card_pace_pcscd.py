@@ -33,7 +33,7 @@ async def seen(*, present: bool) -> None:
         with Pcsc() as pcsc:
             return pcsc.is_card_on(pcsc.reader(""))
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await asyncio.to_thread(lies_there) is not present:
             await asyncio.sleep(0.05)
 
@@ -42,7 +42,7 @@ async def test_the_kiosks_reader_opens_a_card_by_pace(card: CardSimulator, reade
     person = card.people["du"]
     assert person.pace
     await card.act("lay", card="du")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await reader.wait_for_card() is None
     citizen = await reader.read([person.key], lambda share: None)
     assert isinstance(citizen, Citizen)

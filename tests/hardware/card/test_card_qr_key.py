@@ -90,7 +90,7 @@ async def test_nobody_types_a_key(cards: CardSimulator, reader: PcscCardReader, 
     await wire.start()
     read = {}
     async with SerialScanner(ScannerSettings(device=str(tmp_path / "scanner"))) as scanner:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while scanner.status.level is not Level.READY:
                 await asyncio.sleep(0.02)
         for name in PEOPLE:

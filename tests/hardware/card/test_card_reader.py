@@ -48,7 +48,7 @@ async def test_the_loop_stays_free_while_a_card_is_read(card: CardSimulator, rea
         await asyncio.sleep(0.001)
         longest = max(longest, time.monotonic() - before)
     assert isinstance(await reading, Citizen)
-    assert longest < 0.25
+    assert longest < 0.5
 
 
 async def test_wrong_keys_are_refused_and_a_right_one_among_them_opens(card: CardSimulator, reader: PcscCardReader):
@@ -67,7 +67,7 @@ async def test_a_card_pulled_too_early_is_told_and_read_when_laid_again(card: Ca
     assert isinstance(result, Failure)
     assert result.reason is Reason.CARD_REMOVED
     assert 0.2 < shares[-1] < 0.7
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await reader.wait_for_removal()
     assert card.state()["card"] is None
     await laid(card, reader)
@@ -144,7 +144,7 @@ async def test_a_restarted_daemon_is_found_again_with_the_card_still_there(
     assert await failure(reader, key) is Reason.NO_PCSCD
     await pcscd.start()
     await until(lambda: reader.status.usable)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await reader.wait_for_card() is None
     assert isinstance(await reader.read([key], silent), Citizen)
 

@@ -52,7 +52,7 @@ async def pulled(card: CardSimulator, reader: PcscCardReader, key: AccessKey) ->
     result = await reader.read([key], shares.append)
     assert isinstance(result, Failure)
     assert result.reason is Reason.CARD_REMOVED
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await reader.wait_for_removal()
     return shares[-1]
 
@@ -80,7 +80,7 @@ async def test_a_card_on_any_of_two_readers_is_read(card, second, reader):
     key = await laid(second, reader, "thu")
     assert await holder(reader, key) == second.people["thu"].full_name
     await second.act("lift")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await reader.wait_for_removal()
     key = await laid(card, reader)
     assert await holder(reader, key) == card.people["mau"].full_name
@@ -93,7 +93,7 @@ async def test_of_two_cards_the_first_is_read_and_the_other_once_it_is_gone(card
         await until(lambda: pcsc.occupied() == [FIRST, SECOND])
     assert await holder(reader, key) == second.people["thu"].full_name
     await second.act("lift")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await reader.wait_for_removal()
         assert await reader.wait_for_card() is None
     assert await holder(reader, card.people["mau"].key) == card.people["mau"].full_name
@@ -122,7 +122,7 @@ def unplugged(monkeypatch: pytest.MonkeyPatch, *names: str, code: int = scard.SC
 async def test_one_reader_unplugged_leaves_the_other_at_work(card, second, reader, monkeypatch):
     await laid(card, reader)
     with unplugged(monkeypatch, FIRST):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await reader.wait_for_removal()
         assert reader.status.level is Level.READY
         key = await laid(second, reader, "thu")
@@ -149,7 +149,7 @@ async def test_a_reader_unplugged_in_mid_read_is_told_and_the_read_goes_on_once_
             assert await reading == "no_reader"
             await until(lambda: reader.status.reason is Reason.NO_READER)
     await until(lambda: reader.status.usable)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await reader.wait_for_card() is None
     assert (await shares_of(reader, key))[0] == shares[-1]
 
@@ -196,7 +196,7 @@ async def test_a_program_that_keeps_the_card_is_told_and_the_next_read_works(car
     with held():
         began = time.monotonic()
         assert await holder(reader, key) == "card_in_use"
-        assert 1.0 < time.monotonic() - began < 2.5
+        assert 1.0 < time.monotonic() - began < 6
         assert reader.status.usable
     assert await holder(reader, key) == card.people["mau"].full_name
 
@@ -207,7 +207,7 @@ async def test_a_visit_that_ends_does_not_wait_for_another_program(card, reader)
         reading = asyncio.ensure_future(holder(reader, key))
         await asyncio.sleep(0.2)
         reader.forget()
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(2):
             assert await reading == "card_in_use"
 
 
@@ -233,7 +233,7 @@ async def test_a_daemon_restarted_in_mid_read_is_told_recovered_from_and_the_rea
     assert result.reason is Reason.NO_PCSCD
     await until(lambda: reader.status.usable)
     assert (levels[0], levels[-1]) == (Reason.NO_PCSCD, Reason.OK)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await reader.wait_for_card() is None
     again = await shares_of(reader, key)
     assert again[0] == pytest.approx(shares[-1])
@@ -302,7 +302,7 @@ async def test_every_read_tells_technicians_what_it_cost_and_nobody_whose_it_was
         assert octets > 15_000
         assert card.people[name].personal_id not in caplog.text
         await card.act("lift")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await reader.wait_for_removal()
 
 

@@ -158,7 +158,7 @@ async def test_what_a_read_dumps_can_be_verified(card: CardSimulator, csca: Path
             return pcsc.is_card_on(pcsc.reader(""))
 
     await card.act("lay", card="mau")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await asyncio.to_thread(lies_there):
             await asyncio.sleep(0.05)
     key = {"number": "001199000123", "birth": "990102", "expiry": "390102", "mrz": None, "can": None}

@@ -15,7 +15,7 @@ def lying(desk):
 
 
 async def call(method, dock, path, **options):
-    return await asyncio.to_thread(requests.request, method, dock.url + path, timeout=10, **options)
+    return await asyncio.to_thread(requests.request, method, dock.url + path, timeout=30, **options)
 
 
 async def get(dock, path, **options):
@@ -143,7 +143,7 @@ async def test_slips_are_served_and_nothing_else_of_the_disk(dock, tmp_path):
 def events(dock, count):
     """The first `count` states from /events with the time of arrival of each."""
     found = []
-    with requests.get(f"{dock.url}/events", stream=True, timeout=10) as stream:
+    with requests.get(f"{dock.url}/events", stream=True, timeout=30) as stream:
         for line in stream.iter_lines():
             if line.startswith(b"data: "):
                 found.append((time.monotonic(), json.loads(line[6:])))

@@ -26,7 +26,7 @@ async def talk(port: int, *sent: bytes, answer: bytes | None = None) -> bytes:
         for part in sent:
             writer.write(part)
             await writer.drain()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await (reader.readexactly(1) if answer is None else reader.readuntil(answer))
     finally:
         writer.transport.abort()
@@ -66,7 +66,7 @@ async def test_what_was_not_cleared_is_printed_after_the_refill(simulator: Print
     await simulator.act("paper_out")
     await talk(simulator.port, picture(4), CUT, b"\x10\x04\x01")
     await simulator.act("refill")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not papers():
             await asyncio.sleep(0.01)
     assert [black_rows(paper) for paper in papers()] == [4]

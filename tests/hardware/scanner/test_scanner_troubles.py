@@ -35,7 +35,7 @@ async def test_scanner_plugged_in_after_the_start_is_found(scanner: SerialScanne
     await simulator.act("plug")
     await until(lambda: scanner.status.level is Level.READY)
     await simulator.act("scan", data="mã số")
-    assert await asyncio.wait_for(waiting, 5) == "mã số"
+    assert await asyncio.wait_for(waiting, 30) == "mã số"
 
 
 async def test_noise_without_a_line_end_does_not_spoil_the_next_code(
@@ -52,7 +52,7 @@ async def test_noise_without_a_line_end_does_not_spoil_the_next_code(
     waiting = asyncio.create_task(scanner.next_code())
     await asyncio.sleep(0)
     await simulator.act("scan", data="001199000123")
-    assert await asyncio.wait_for(waiting, 5) == "001199000123"
+    assert await asyncio.wait_for(waiting, 30) == "001199000123"
     assert scanner.status.level is Level.READY
 
 

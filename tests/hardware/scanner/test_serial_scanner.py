@@ -40,7 +40,7 @@ async def scanned(scanner: SerialScanner, simulator: ScannerSimulator, data: str
     waiting = asyncio.create_task(scanner.next_code())
     await asyncio.sleep(0)
     await simulator.act("scan", data=data)
-    return await asyncio.wait_for(waiting, 5)
+    return await asyncio.wait_for(waiting, 30)
 
 
 async def test_code_of_a_card_is_read_with_all_its_marks(scanner: SerialScanner, simulator: ScannerSimulator) -> None:
@@ -94,7 +94,7 @@ async def test_half_a_code_of_the_citizen_before_is_forgotten(
     await asyncio.sleep(0)
     simulator._send("ỄN THỊ MẪU\r\n".encode())
     await simulator.act("scan", data="next citizen")
-    assert await asyncio.wait_for(waiting, 5) == "next citizen"
+    assert await asyncio.wait_for(waiting, 30) == "next citizen"
 
 
 async def test_unplugged_scanner_is_told_and_comes_back(scanner: SerialScanner, simulator: ScannerSimulator) -> None:
@@ -114,7 +114,7 @@ async def test_question_outlives_the_cable(scanner: SerialScanner, simulator: Sc
     await simulator.act("plug")
     await until(lambda: scanner.status.level is Level.READY)
     await simulator.act("scan", data="code")
-    assert await asyncio.wait_for(waiting, 5) == "code"
+    assert await asyncio.wait_for(waiting, 30) == "code"
 
 
 async def test_missing_device_stops_nobody(tmp_path: Path) -> None:

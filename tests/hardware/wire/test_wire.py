@@ -64,7 +64,7 @@ class Client:
     async def __aenter__(self) -> Self:
         name = "localhost" if self.context else None
         opening = asyncio.open_connection("127.0.0.1", self.wire.port, ssl=self.context, server_hostname=name)
-        self.reader, self.writer = await asyncio.wait_for(opening, 5)
+        self.reader, self.writer = await asyncio.wait_for(opening, 30)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sync import dating
+from sync import authority, dating
 from tests.sync.province import Province, expected, make_dossier
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +35,13 @@ def test_with_a_wrong_clock_the_technician_reads_so_and_dossiers_go_once_it_is_r
     province = open_province
     dossier = make_dossier()
     assert province.outbox.put(dossier, province.sealer) is None
+    [own] = authority.certificates(province.settings.office.certificate, "certificate")
+    known = max(dating.RELEASED, own.not_valid_before_utc)
     for moment, says in (
-        ("1971-01-01", ("máy ghi 01/01/1971", "clock is wrong: it says 1971-01-01", f"{dating.RELEASED:%Y-%m-%d}")),
+        (
+            "1971-01-01",
+            ("máy ghi 01/01/1971", "clock is wrong: it says 1971-01-01", f"it is {known:%Y-%m-%d} or later"),
+        ),
         ("2041-01-01", ("máy ghi 01/01/2041", "clock may be wrong: it says 2041-01-01", "our certificate ended on 20")),
     ):
         at(moment, province, "forward", "--once", code=1)

@@ -208,7 +208,11 @@ def test_calls_close_together_are_announced_in_full_in_order_and_never_over_each
     page.wait_for_function("() => !document.querySelector('#hero .speaker:not([hidden])')")
     page.wait_for_timeout(1500)
     heard = page.evaluate("heard")
-    starts = [(seq, at) for what, seq, at, _, _ in heard if what == "playing"]
+    played = {}  # a browser that had to wait for sound or processor says «playing» again when it goes on
+    for what, seq, at, _, _ in heard:
+        if what == "playing":
+            played.setdefault(seq, at)
+    starts = list(played.items())
     ends = [(seq, at, long, place) for what, seq, at, long, place in heard if what == "ended"]
     assert len(starts) == len(ends) == 3, "a recall of a number that is still to be said is not said twice"
     assert [seq for seq, _ in starts] == [seq for seq, *_ in ends] == sorted((seq for seq, _ in starts), key=int)

@@ -70,7 +70,7 @@ def settings(tmp_path: Path, keys: Path, peer: Peer) -> Settings:
     plain = Settings()
     names = ("ca", "certificate", "key_file", "receipt_key", "receiver_key", "signing_key_file")
     files = {name: keys / getattr(plain.office, name).name for name in names}
-    office = replace(plain.office, url=peer.url, timeout=5.0, **files)
+    office = replace(plain.office, url=peer.url, timeout=30.0, **files)
     return replace(plain, office=office, kiosk=replace(plain.kiosk, state=tmp_path))
 
 

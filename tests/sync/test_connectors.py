@@ -35,7 +35,8 @@ STEPS = {
     "national": ["/token", "/GetNextValue", "/TepTin", "/HoSo", "/TraCuuHoSo"],
 }
 CASES = [(kind, fault, step) for kind in KINDS for step in STEPS[kind] for fault in Fault]
-SETTLE = 0.25
+PATIENCE, SLOW, SETTLE = 0.6, 0.8, 1.0
+"""Seconds: of a request, of an answer that is too late for it, and after which no effect comes any more."""
 SAMPLE = Path(__file__).parents[2] / "assets" / "catalogue" / "sample.toml"
 
 
@@ -54,7 +55,7 @@ class Office:
         user, _, word = province.settings.receiver.tthc_user_file.read_text().strip().partition(":")
         self.auth = (user, word)
 
-    def connector(self, kind: str, timeout: float = 0.15, **more: bool) -> Connector:
+    def connector(self, kind: str, timeout: float = PATIENCE, **more: bool) -> Connector:
         if kind == "opencps":
             return OpenCps(f"{self.base}/o/rest/v2", *self.auth, timeout)
         return National(f"{self.base}/quoc-gia/v1", *self.auth, timeout, **more)
@@ -63,7 +64,7 @@ class Office:
         folder = self.province.root / "desk"
         return desk_of(connector, folder / name, settle)
 
-    def fault(self, fault: str, only: str = "", count: int = 1, seconds: float = 0.2) -> None:
+    def fault(self, fault: str, only: str = "", count: int = 1, seconds: float = SLOW) -> None:
         order = {"fault": fault, "only": only, "count": count, "seconds": seconds}
         requests.post(f"{self.base}/api/faults", json=order, auth=self.auth, timeout=30).raise_for_status()
 
@@ -152,7 +153,7 @@ def test_whatever_fault_meets_whatever_step_there_is_one_dossier_with_identical_
     if step == "/TraCuuHoSo":
         office.fault(Fault.LOST_REPLY, "/HoSo")
     assert file_until_told(desk, opened(dossier))
-    time.sleep(0.15 if fault == Fault.SLOW else 0)  # what was slow has come by then, too
+    time.sleep(SLOW if fault == Fault.SLOW else 0)  # what was slow has come by then, too
     assert office.arrived(dossier.reference_uid) == expected(dossier)
 
 
@@ -167,12 +168,12 @@ def test_whatever_row_of_faults_comes_there_is_one_dossier_or_one_held_that_a_pe
 ):
     office.heal()
     for fault, count in faults:
-        office.fault(fault, count=count, seconds=0.17)
+        office.fault(fault, count=count, seconds=SLOW)
     dossier = make_dossier(evidence=200)
     desk = office.desk(office.connector(kind))
     if not file_until_told(desk, opened(dossier), 20):
         office.heal()
-        time.sleep(0.2)
+        time.sleep(SLOW)
         there = office.arrived(dossier.reference_uid)
         if there:
             desk.filed_as(dossier.reference_uid, "H15.50.05-261123-0001", "officer 1")
@@ -193,7 +194,7 @@ def test_a_system_that_would_take_a_second_dossier_never_gets_one(keys: Path, tm
         desk = office.desk(office.connector("national"))
         office.fault(fault, "/HoSo")
         assert file_until_told(desk, opened(dossier))
-        time.sleep(0.3)
+        time.sleep(SLOW)
         assert province.arrived() == expected(dossier)  # fails if one arrived twice
     finally:
         province.close()
@@ -202,7 +203,7 @@ def test_a_system_that_would_take_a_second_dossier_never_gets_one(keys: Path, tm
 def test_while_the_system_may_still_be_at_work_on_it_nothing_is_sent_again(office: Office):
     dossier = make_dossier(evidence=200)
     desk = office.desk(office.connector("national"), settle=60)
-    office.fault(Fault.SLOW, "/HoSo", seconds=0.4)
+    office.fault(Fault.SLOW, "/HoSo", seconds=3 * SLOW)
     for _ in range(3):
         with pytest.raises(Unclear):
             desk.file(opened(dossier))

@@ -73,7 +73,7 @@ ALONE = {
 @pytest.mark.parametrize("name", ALONE)
 def test_each_fault_alone_ends_in_one_accepted_record(name: str, town: Province, line: FaultProxy, filed):
     line.plan = first(ALONE[name])
-    settings = over(town, line, timeout=1.0)
+    settings = over(town, line, timeout=2.0)
     begun = time.monotonic()
     outcome = run(settings, once=True)
     assert time.monotonic() - begun < 15

@@ -1,7 +1,8 @@
 """The receiver's database in PostgreSQL: several processes of the receiver, on one machine or several.
 
-A receipt is signed only after COMMIT, and a commit is on disk: the server's `fsync` and `synchronous_commit` are asked
-for at the start. That it is on a second disk too is the synchronous standby's (docs/delivery.md).
+A receipt is given only after COMMIT, and a commit is on disk: the server's `fsync` and `synchronous_commit` are asked
+for at the start. That it is on a second disk too is the synchronous standby's (docs/delivery.md): a commit whose wait
+for it was cut short counts as a fault.
 """
 
 import logging
@@ -13,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -27,6 +29,17 @@ PATIENCE_SECONDS = 5.0
 _MIGRATION, _CONNECTOR = 7_205_001, 7_205_002
 """Advisory locks: one process migrates, one hands dossiers on."""
 
+HABITS: dict[str, str | int | None] = {
+    "target_session_attrs": "read-write",
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""Of a connection, where the address says nothing else: of several hosts the primary; a host that is gone is noticed
+within half a minute. Seconds, the last one milliseconds."""
+
 Connection = psycopg.Connection[dict[str, Any]]
 
 
@@ -34,7 +47,7 @@ class PostgresDatabase:
     """A pool of connections, and one that holds the lead. Raises ConfigError if it cannot be opened."""
 
     def __init__(self, address: str) -> None:
-        self._address = address
+        self._address = address = make_conninfo("", **(HABITS | conninfo_to_dict(address)))
         self._leader: Connection | None = None
         self._lock = threading.Lock()
         try:
@@ -63,7 +76,7 @@ class PostgresDatabase:
     @contextmanager
     def write(self) -> "Iterator[PostgresTx]":
         """`BEGIN … COMMIT`."""
-        with _faults(), self._pool.connection() as connection, connection.transaction():
+        with _faults(), self._pool.connection() as connection, _confirmed(connection), connection.transaction():
             yield PostgresTx(connection)
 
     @contextmanager
@@ -136,8 +149,9 @@ def _connect(address: str) -> Connection:
 def _demand_durability(connection: Connection) -> None:
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
         row = connection.execute(f"SHOW {setting}".encode()).fetchone()
-        if row and row[setting] == "off":
-            raise ConfigError(f"the receiver's database has {setting} = off: receipts could be lost; turn it on")
+        if row and row[setting] in ("off", "local"):  # local: on this disk, not on the standby's
+            value = row[setting]
+            raise ConfigError(f"the receiver's database has {setting} = {value}: receipts could be lost; turn it on")
 
 
 def _migrate(connection: Connection) -> None:
@@ -158,6 +172,24 @@ def _migrate(connection: Connection) -> None:
         if version != len(versions):
             connection.execute("DELETE FROM receiver_schema")
             connection.execute("INSERT INTO receiver_schema VALUES (%s)", (len(versions),))
+
+
+@contextmanager
+def _confirmed(connection: Connection) -> Iterator[None]:
+    """A commit whose wait for the standby is cancelled or runs out of time succeeds with a mere warning: no success."""
+    warnings: list[str] = []
+
+    def take(notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            warnings.append(notice.sqlstate or "")
+
+    connection.add_notice_handler(take)
+    try:
+        yield
+    finally:
+        connection.remove_notice_handler(take)
+    if warnings:
+        raise DatabaseFault(f"committed, and perhaps not on the standby (warning {warnings[0]})")
 
 
 @contextmanager

@@ -31,7 +31,7 @@ class Rig(Province):
     """A province whose wires lead through fault proxies; with PostgreSQL there are two receivers."""
 
     def __init__(self, root: Path, keys: Path, seed: int, database: str = "") -> None:
-        super().__init__(root, keys)
+        super().__init__(root, keys, database=database)
         self.dice = random.Random(seed)
         self._seed = seed
         self._printed: list[Event] = []
@@ -39,13 +39,12 @@ class Rig(Province):
         self.ports["receiver-2"] = free_port()
         self.office = FaultProxy(self.ports["receiver"])
         self.tthc_wire = FaultProxy(self.ports["tthc-model"])
-        self._database = database
         self.kills = 0
 
     def configure(self) -> None:
         """Lead the wires through the proxies, which listen now."""
         receiver, model = self.ports["receiver"], self.ports["tthc-model"]
-        more = f'[receiver]\ndatabase = "{self._database}"\ntthc_timeout = 2.0\ntthc_settle_seconds = 2.0\n'
+        more = "[receiver]\ntthc_timeout = 2.0\ntthc_settle_seconds = 2.0\n"
         text = self.config.read_text().replace("timeout = 10.0", "timeout = 3.0").replace("[receiver]", more)
         text = text.replace(f'"https://127.0.0.1:{receiver}', f'"https://127.0.0.1:{self.office.port}')
         text = text.replace(f'"http://127.0.0.1:{model}', f'"http://127.0.0.1:{self.tthc_wire.port}')

@@ -97,7 +97,7 @@ def in_state(registry: Registry, state: str) -> list[Submission]:
 class Province:
     """Everything from the outbox to the TTHC system; programs run as processes of their own."""
 
-    def __init__(self, root: Path, keys: Path, answer_seconds: float = 0.05) -> None:
+    def __init__(self, root: Path, keys: Path, answer_seconds: float = 0.05, database: str = "") -> None:
         self.root = root
         self.ports = {"receiver": free_port(), "tthc-model": free_port()}
         self._running: dict[str, BaseProcess] = {}
@@ -111,6 +111,7 @@ class Province:
             timeout = 10.0
             [receiver]
             port = {self.ports["receiver"]}
+            database = "{database}"
             tthc_url = "http://127.0.0.1:{self.ports["tthc-model"]}/o/rest/v2"
             [tthc_model]
             port = {self.ports["tthc-model"]}

@@ -220,8 +220,9 @@ def test_a_lead_that_lost_its_connection_is_given_up_and_taken_anew(cluster):
 
 def test_a_database_that_may_lose_receipts_or_is_newer_is_refused_in_one_line(cluster):
     address = cluster.new_database()
-    with pytest.raises(ConfigError, match="synchronous_commit = off: receipts could be lost"):
-        open_database(ReceiverSettings(database=f"{address}&options=-csynchronous_commit%3Doff"))
+    for value in ("off", "local"):
+        with pytest.raises(ConfigError, match=f"synchronous_commit = {value}: receipts could be lost"):
+            open_database(ReceiverSettings(database=f"{address}&options=-csynchronous_commit%3D{value}"))
     open_database(ReceiverSettings(database=address)).close()
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("UPDATE receiver_schema SET version = 99")

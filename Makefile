@@ -16,7 +16,7 @@ gallery: setup
 	$(PYTHON) -m screens.gallery gallery/landscape --landscape
 
 test: setup check
-	$(PYTHON) -m pytest -n auto
+	$(PYTHON) -m pytest -n $$(($$(nproc) + 1))
 
 check: setup
 	$(VENV)/bin/ruff check --no-cache .

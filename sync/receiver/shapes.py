@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from kiosk.clock import from_iso
 from sync.envelope import SHA256, SUBMISSION_ID
 
 MOST_COMPARED = 1000
@@ -46,6 +47,10 @@ class Report(msgspec.Struct, frozen=True):
     days_free: Measure | None
     audit: AuditHead
     certificate_days: Annotated[int, msgspec.Meta(gt=-(2**53), lt=2**53)]
+
+    def __post_init__(self) -> None:
+        """Refuse a moment that no calendar has: it would be met again wherever the report is read."""
+        from_iso(self.utc)
 
 
 class Comparison(msgspec.Struct, frozen=True):

@@ -59,6 +59,8 @@ class Watch:
                     self.look(datetime.now(UTC))
             except DatabaseFault as fault:
                 log.error("watch: the receiver's database: %s", fault)
+            except Exception as defect:  # noqa: BLE001  # one look fails, the watch goes on
+                log.error("watch: %s", type(defect).__name__)
             self._stop.wait(LOOK_SECONDS)
 
     def look(self, now: datetime) -> None:
@@ -67,9 +69,12 @@ class Watch:
             kiosks = tx.all("SELECT * FROM kiosk WHERE retired_at IS NULL ORDER BY id")
             held = tx.one("SELECT count(*) AS number FROM filing WHERE held_for IS NOT NULL")
         for row in kiosks:
-            with self._database.write() as tx:
-                found = dict(findings(row, now, self._silent)) | self._of_submissions(tx, row, now)
-                _keep(tx, row["id"], found, now)
+            try:
+                with self._database.write() as tx:
+                    found = dict(findings(row, now, self._silent)) | self._of_submissions(tx, row, now)
+                    _keep(tx, row["id"], found, now)
+            except (ValueError, KeyError, TypeError) as defect:  # one kiosk's row does not blind the province
+                log.error("watch: kiosk %s: its row is not understood (%s)", row["id"], type(defect).__name__)
         waiting = {"held": f"{held['number']} hồ sơ chờ người quyết định"} if held and held["number"] else {}
         with self._database.write() as tx:
             _keep(tx, "", waiting, now)

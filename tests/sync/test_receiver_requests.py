@@ -40,7 +40,8 @@ def test_a_report_is_kept_and_answered_with_the_receivers_time(open_province, ki
     answer = kiosk("PUT", "/report", REPORT)
     assert answer.status_code == 200
     assert answer.json()["utc"].startswith(time.strftime("%Y-%m-%dT", time.gmtime()))
-    for wrong in ({"schema": 2}, {"waiting": -1}, {"utc": "soon"}, {"audit": None}, {"program": "x" * 99}):
+    never = ({"utc": "2026-13-01T00:00:00.000Z"}, {"utc": "0000-01-01T00:00:00.000Z"}, {"utc": "soon"})
+    for wrong in ({"schema": 2}, {"waiting": -1}, {"audit": None}, {"program": "x" * 99}, *never):
         assert kiosk("PUT", "/report", REPORT | wrong).status_code == 400
     for body in (b"[" * 9000, b'{"utc": "\xd4"}', b""):
         assert kiosk("PUT", "/report", body).status_code == 400

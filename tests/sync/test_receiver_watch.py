@@ -105,6 +105,18 @@ def test_what_a_kiosk_says_of_itself_raises_an_alarm_and_ends_it(database, repor
     assert (row["raised_at"], row["ended_at"]) == (utc_iso(NOW), utc_iso(NOW))
 
 
+def test_a_kiosk_whose_row_nobody_understands_does_not_hide_the_others(database, caplog):
+    with database.write() as tx:
+        tx.run("INSERT INTO kiosk (id, enrolled_at) VALUES ('K00', :now)", now=utc_iso(NOW))
+    heard(database)
+    with database.write() as tx:
+        bad = json.dumps(REPORT | {"utc": "2026-13-01T00:00:00.000Z"})
+        tx.run("UPDATE kiosk SET report = :bad WHERE id = 'K00'", bad=bad)
+    announced(database, 2)
+    assert alarms(database) == {"gap": "thiếu số 1"}
+    assert "watch: kiosk K00: its row is not understood (ValueError)" in caplog.text
+
+
 def test_sides_that_do_not_agree_are_an_alarm_until_they_do(database):
     heard(database)
     for agrees in (False, True):

@@ -1,7 +1,11 @@
 """A real ext4 on a recorded disk, and what it may look like after the power was cut at some point of its history.
 
-Needs root, loop devices, FUSE, and a mount namespace of its own (scripts/power-cuts makes one): with the last process
-of the namespace its mounts, loop devices and daemons go too, however it ends.
+Needs root, loop devices, FUSE, and namespaces of its own (scripts/power-cuts makes them): with the last process in them
+its mounts, loop devices and daemons go too, however it ends.
+
+nbdfuse runs in the outer mount namespace, which the rig's file systems are not in. In the rig's it could be the last
+process there is when all are killed, and would unmount the disk whose writes only it could answer: it, and every look
+at the loop device, hung for ever.
 """
 
 import os
@@ -24,6 +28,7 @@ BLOCK = 4096
 SECTOR = 512
 """What a disk writes whole or not at all."""
 _HEADER = struct.Struct(">cQI")
+_OUTSIDE = ("nsenter", "--mount=/proc/1/ns/mnt")
 _PLUGIN = Path(__file__).with_name("recorded_disk.py")
 
 
@@ -80,7 +85,7 @@ class RecordedDisk:
         self._block.touch()
         _format(self.image, self._size)
         plugin = ("python", _PLUGIN, f"image={self.image}", f"log={self.log}")
-        command = ["nbdfuse", self._block, "[", "nbdkit", "--exit-with-parent", "-f", *plugin, "]"]
+        command = [*_OUTSIDE, "nbdfuse", self._block, "[", "nbdkit", "--exit-with-parent", "-f", *plugin, "]"]
         self._server = subprocess.Popen([str(part) for part in command])
         deadline = time.monotonic() + 20
         while not self._block.stat().st_size:
@@ -95,8 +100,8 @@ class RecordedDisk:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave nothing behind, whatever of it there is; then nbdfuse ends by itself."""
-        for path in (self.mount, self._block):
-            subprocess.run(["umount", str(path)], capture_output=True, check=False)
+        for command in (["umount", str(self.mount)], [*_OUTSIDE, "umount", str(self._block)]):
+            subprocess.run(command, capture_output=True, check=False)
         if self._server is not None:
             try:
                 self._server.wait(5)
@@ -177,7 +182,7 @@ def left_by_chance(later: tuple[Record, ...], chance: random.Random) -> Iterator
 
 def missing_programs() -> list[str]:
     """Of those that the rig needs."""
-    wanted = ("nbdkit", "nbdfuse", "mkfs.ext4", "losetup", "unshare")
+    wanted = ("nbdkit", "nbdfuse", "mkfs.ext4", "losetup", "nsenter", "unshare")
     return [name for name in wanted if shutil.which(name) is None]
 
 

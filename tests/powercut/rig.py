@@ -184,6 +184,7 @@ def golden_world(folder: Path) -> Path:
     create_world(folder, ["K01"])
     for path in (GOLDEN / "keys").iterdir():
         shutil.copy(path, folder)
+        (folder / path.name).chmod(0o600)  # git keeps no such mode, and keys that others can read are refused
     shutil.copy(folder / "kiosk-signing.pub", folder / "kiosks" / "K01.pub")
     return folder
 

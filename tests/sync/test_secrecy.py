@@ -80,7 +80,7 @@ def disk(tmp_path_factory) -> Disk:
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("recorded")
     command = [ROOT / "scripts" / "power-cuts", "--cuts", "3", "--seed", "1", "--keep", folder, "visit"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return Disk(folder)
 

@@ -134,6 +134,7 @@ async def card_mute(stage: "Stage") -> None:
     await waits_for(stage, "card_mute")
     await stage.dock("card", "mute", on=False)
     await stage.dock("card", "lift")
+    await stage.until_card_lies(False)
     await stage.dock("card", "lay", card=CARD)
     await is_read(stage)
 

@@ -17,7 +17,7 @@ from pysqlite3 import dbapi2
 from kiosk.config import ConfigError, load
 from sync import forwarder
 from sync.receiver import server as receiver
-from sync.receiver import worker
+from sync.receiver import watch, worker
 from sync.receiver.operator import server as operator
 from sync.tthc_model import server as tthc_model
 
@@ -30,6 +30,7 @@ def child(program: str, config: Path, log: Path, die_at: int | None) -> None:
     logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     worker.PAUSE = 0.05  # the tests' time, not a citizen's, is spent on waiting for the model's answer
     worker.LONGEST_WAIT = forwarder.LONGEST_WAIT = 2.0
+    watch.LOOK_SECONDS = 0.5  # so that alarms are looked for whatever a test does
     if die_at is not None:
         count_steps(die_at, at_once=program.startswith("forward"))
     try:

@@ -13,3 +13,4 @@ def test_no_request_made_up_from_the_document_breaks_the_receiver(open_province:
     assert storm(document, kiosk.url, kiosk.session, examples=15) > 200
     assert kiosk("GET", "/healthz").json() == {"status": "ok"}
     assert "Traceback" not in open_province.log("receiver")
+    assert "ERROR watch: " not in open_province.log("receiver")

@@ -25,6 +25,7 @@ from hardware.simulators.papers import drawn
 from kiosk.config import CameraSettings
 from kiosk.dossier import Document, DocumentLabel, Page
 from kiosk.health import Failure, Reason
+from processes import children, shared_memory
 
 LABEL = DocumentLabel("Giấy chứng sinh", "KS02", "TAM-7K3F-92QD", datetime(2026, 11, 23, tzinfo=UTC))
 
@@ -32,10 +33,6 @@ LABEL = DocumentLabel("Giấy chứng sinh", "KS02", "TAM-7K3F-92QD", datetime(2
 def page_of(name):
     paper = whiten(np.ascontiguousarray(drawn(name)[..., ::-1]), 300)
     return Page(encoded(paper), paper.shape[1], paper.shape[0], 300)
-
-
-def children():
-    return {pid for task in Path("/proc/self/task").glob("*/children") for pid in task.read_text().split()}
 
 
 async def test_a_document_is_whole_checked_searchable_small_and_has_its_digest():
@@ -82,7 +79,7 @@ async def test_the_screen_goes_on_while_pages_are_assembled():
 @pytest.mark.parametrize("after", [0.05, 0.5, 1.2])
 async def test_an_abandoned_assembly_ends_at_once_and_leaves_no_process_and_no_file(after, tmp_path):
     pages = [page_of("birth-form-1")] * 3
-    before, shared = children(), {path.name for path in Path("/dev/shm").iterdir()}
+    before, shared = children(), shared_memory()
     task = asyncio.create_task(Assembler().assemble(pages, LABEL, lambda *_: None))
     await asyncio.sleep(after)
     began = time.monotonic()
@@ -91,7 +88,7 @@ async def test_an_abandoned_assembly_ends_at_once_and_leaves_no_process_and_no_f
     assert task.cancelled()
     assert time.monotonic() - began < 3
     assert children() <= before
-    assert {path.name for path in Path("/dev/shm").iterdir()} <= shared
+    assert shared_memory() <= shared
 
 
 async def test_pages_without_text_are_filed_all_the_same():

@@ -15,6 +15,7 @@ from hardware.simulators.papers import PAPERS, drawn
 from kiosk.config import CameraSettings
 from kiosk.dossier import Page
 from kiosk.health import Level, Reason
+from processes import children, shared_memory
 from waiting import until
 
 
@@ -31,12 +32,8 @@ def likeness(page: Page, name: str, turned: bool = False) -> float:
 
 def reader_of(camera: DocumentCamera) -> int:
     """The process that reads the camera: the child that holds its memory."""
-    for children in Path("/proc/self/task").glob("*/children"):
-        for pid in map(int, children.read_text().split()):
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if b"hardware.camera.reader" in command:
-                return pid
-    raise AssertionError("no reading process")
+    [pid] = children("hardware.camera.reader")
+    return pid
 
 
 async def test_every_paper_is_found_flattened_and_told_its_size(camera, desk, lay):
@@ -197,12 +194,12 @@ async def test_after_forgetting_only_what_lies_there_now_is_shown(camera, desk, 
 
 
 async def test_stopping_leaves_no_process_no_memory_and_nothing_in_dev_shm(desk):
-    before = {path.name for path in Path("/dev/shm").iterdir()}
+    before = shared_memory()
     camera = DocumentCamera(CameraSettings(source=desk.stream_url, still=desk.still_url))
     await camera.start()
     await until(lambda: camera.preview())
     pid, fd = reader_of(camera), camera._memory.fd
-    assert {path.name for path in Path("/dev/shm").iterdir()} <= before
+    assert shared_memory() <= before
     held = os.fstat(fd).st_ino
     await camera.stop()
     assert not Path(f"/proc/{pid}").exists()

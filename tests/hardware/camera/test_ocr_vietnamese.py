@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 from hardware.camera.flatten import whiten
 from hardware.camera.ocr import text_layer
 from hardware.simulators.papers.sheet import Sheet
+from processes import children
 
 TEXT = """\
 Tôi cam đoan nội dung đề nghị đăng ký khai sinh trên đây là đúng sự thật, được sự thỏa thuận nhất trí của các bên
@@ -62,18 +62,6 @@ def distance(one, other):
     return row[-1]
 
 
-def readers():
-    """Processes of the OCR that this process started."""
-    found = []
-    for children in Path("/proc/self/task").glob("*/children"):
-        for pid in children.read_text().split():
-            try:
-                found += [pid] if b"tesseract" in Path(f"/proc/{pid}/cmdline").read_bytes() else []
-            except OSError:
-                continue
-    return found
-
-
 @pytest.mark.parametrize("dpi", [300, 200])
 async def test_a_clean_vietnamese_page_is_read_to_99_characters_in_100(dpi):
     true = " ".join(PARAGRAPHS)
@@ -114,12 +102,12 @@ async def test_too_slow_means_no_text_and_no_process():
     began = time.monotonic()
     assert await text_layer(page, 300, seconds=0.3) is None
     assert time.monotonic() - began < 2.0
-    assert not readers()
+    assert not children("tesseract")
 
 
 async def test_cancelled_it_is_gone_at_once():
     task = asyncio.create_task(text_layer(clean_page(), 300))
-    while not readers():
+    while not children("tesseract"):
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     began = time.monotonic()
@@ -127,14 +115,14 @@ async def test_cancelled_it_is_gone_at_once():
     await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()
     assert time.monotonic() - began < 1.5
-    assert not readers()
+    assert not children("tesseract")
 
 
 async def test_ended_together_with_the_kiosk_it_complains_of_nothing(caplog):
     task = asyncio.create_task(text_layer(clean_page(), 300))
-    while not readers():
+    while not children("tesseract"):
         await asyncio.sleep(0.01)
-    os.kill(int(readers()[0]), signal.SIGTERM)
+    os.kill(next(iter(children("tesseract"))), signal.SIGTERM)
     assert await task is None
     assert not caplog.records
 

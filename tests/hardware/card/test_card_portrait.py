@@ -13,6 +13,7 @@ from PIL import Image
 
 from hardware.card.errors import BadData
 from hardware.card.portrait import MOST_BYTES, PortraitDecoder
+from processes import children
 
 FACE = Image.linear_gradient("L").resize((240, 320)).convert("RGB")
 
@@ -28,12 +29,6 @@ def decoded(image: bytes) -> Image.Image:
         picture = Image.open(io.BytesIO(decoder.decode(image)), formats=["JPEG"])
         picture.load()
         return picture
-
-
-def children() -> set[int]:
-    """Processes that this one started, dead or alive."""
-    tasks = Path("/proc/self/task").glob("*/children")
-    return {int(pid) for task in tasks for pid in task.read_text().split()}
 
 
 PICTURES = {

@@ -9,6 +9,7 @@ import pytest
 from hardware.speech import EspeakSpeaker
 from kiosk.config import SpeechSettings
 from kiosk.health import Level, Reason
+from processes import children
 from waiting import until
 
 LONG = "Xin vui lòng chờ một lát. " * 70
@@ -16,14 +17,7 @@ LONG = "Xin vui lòng chờ một lát. " * 70
 
 def voices() -> int:
     """How many espeak-ng this process runs now."""
-    found = 0
-    for children in Path("/proc/self/task").glob("*/children"):
-        for child in children.read_text().split():
-            try:
-                found += (Path("/proc") / child / "comm").read_text().strip() == "espeak-ng"
-            except OSError:
-                continue  # it has just ended
-    return found
+    return len(children("espeak-ng"))
 
 
 async def test_of_many_utterances_at_once_only_the_last_is_heard(tmp_path: Path) -> None:

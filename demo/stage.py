@@ -87,10 +87,14 @@ class Stage:
         """Wait for a screen whose question has something to show, and take its picture; says «still here» if asked."""
         async with asyncio.timeout(seconds):
             while not (self.presenter.current_name == screen and what(self.question)):
-                if "idle:stay" in self.finger.touchables():
-                    await self.tap("idle:stay")
+                await self.stay()
                 await asyncio.sleep(0.05)
         await self.see(screen, seconds)
+
+    async def stay(self) -> None:
+        """Say «still here» if the kiosk asks."""
+        if "idle:stay" in self.finger.touchables():
+            await self.tap("idle:stay")
 
     def _picture(self, screen: str) -> None:
         self._pictures += 1
@@ -157,9 +161,10 @@ class Stage:
             self.visits[-1].slips.append(slip)
 
     async def until(self, condition: Callable[[], bool], seconds: float = SCREEN_SECONDS) -> None:
-        """Wait for something that has no screen of its own."""
+        """Wait for something that has no screen of its own; says «still here» if asked."""
         async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110  # screens and devices are looked at, as a person does
+            while not condition():
+                await self.stay()
                 await asyncio.sleep(0.05)
 
     async def until_card_lies(self, there: bool = True) -> None:

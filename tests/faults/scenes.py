@@ -378,10 +378,10 @@ async def filed_without_network(stage: "Stage") -> None:
     await stage.dock("wire-receiver", "mend")
     async with asyncio.timeout(120):  # the forwarder's back-off after so long a cut
         while await arrived(stage) == before:
+            await stage.stay()
             await asyncio.sleep(0.5)
     note(stage, arrived_after=await arrived(stage))
-    if stage.presenter.current_name == "dossier_filed":  # else the screen has closed by itself meanwhile
-        await stage.tap("answer:done")
+    await stage.answer("dossier_filed", "answer:done")
 
 
 async def arrived(stage: "Stage") -> int:

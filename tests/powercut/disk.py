@@ -28,7 +28,7 @@ BLOCK = 4096
 SECTOR = 512
 """What a disk writes whole or not at all."""
 _HEADER = struct.Struct(">cQI")
-_OUTSIDE = ("nsenter", "--mount=/proc/1/ns/mnt")
+_OUTSIDE = ("nsenter", "--target", "1", "--mount", "--root", "--wd")
 _PLUGIN = Path(__file__).with_name("recorded_disk.py")
 
 

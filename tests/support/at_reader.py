@@ -15,8 +15,9 @@ def silent(share: float) -> None:
 
 
 async def laid(card: Any, reader: CardReader, name: str = "mau") -> AccessKey:
-    """Lay a card on the simulator `card`, until `reader` sees it; the card's key."""
+    """Lay a card on the simulator `card` in place of what lies there, until `reader` sees it; the card's key."""
     await until(lambda: reader.status.level is Level.READY)
+    await lifted(card, reader)
     await card.act("lay", card=name)
     async with asyncio.timeout(30):
         assert await reader.wait_for_card() is None

@@ -280,6 +280,28 @@ def test_held_and_missed_numbers_come_back_and_a_number_is_found_by_typing(hall:
     shows(page, "#number", missed)
 
 
+def test_what_is_typed_before_the_line_has_come_is_for_the_dialog_and_no_deed(hall: Hall) -> None:
+    first, wanted = hall.number(), hall.number()
+    page = hall.at("1")
+    page.keyboard.press("n")
+    shows(page, "#number", first)
+    page.route("**/console/targets", lambda route: (page.wait_for_timeout(500), route.continue_()))
+    page.keyboard.press("t")
+    expect(page.locator("#target")).to_contain_text("Đang lấy danh sách")
+    page.keyboard.press("c")
+    expect(page.locator("#target")).to_contain_text("Cấp giấy chứng nhận")
+    page.keyboard.press("Escape")
+    shows(page, "#number", first)
+    page.keyboard.press("c")
+    shows(page, "#idle-text", "Quầy đang trống")
+    page.route("**/console/line", lambda route: (page.wait_for_timeout(500), route.continue_()))
+    page.keyboard.press("/")
+    page.keyboard.type(wanted)
+    page.keyboard.press("Enter")
+    shows(page, "#pick-hint", "Đang lấy hàng chờ")
+    shows(page, "#number", wanted)
+
+
 def _quick(calling):
     return replace(calling, recall_seconds=0)
 

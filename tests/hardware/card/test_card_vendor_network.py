@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import at_reader
 from at_reader import failure, silent
 from hardware.card.active import key_of_dg15, proves_key
 from hardware.card.readers import card_reader
@@ -54,12 +55,7 @@ async def reader(settings: CardSettings) -> AsyncIterator[NetworkCardReader]:
 
 
 async def laid(card: NetworkReaderSimulator, reader: NetworkCardReader, name: str = "") -> AccessKey:
-    await until(lambda: reader.status.level is Level.READY)
-    name = name or with_aa(card.people)
-    await card.act("lay", card=name)
-    async with asyncio.timeout(30):
-        assert await reader.wait_for_card() is None
-    return card.people[name].key
+    return await at_reader.laid(card, reader, name or with_aa(card.people))
 
 
 async def read(reader: NetworkCardReader, *keys: AccessKey) -> Citizen:

@@ -13,6 +13,18 @@ function openDialog(id, focus) {
   if (focus) { by(focus).focus(); by(focus).select?.(); }
 }
 
+// What an open dialog chooses from; null if it cannot be had. The dialog opens before it is asked for: a key
+// pressed meanwhile is for the dialog, and no deed.
+async function listFor(id, path, trouble) {
+  try {
+    return await look(path);
+  } catch {
+    by(id).close();
+    toast(trouble);
+    return null;
+  }
+}
+
 // What a dialog's form does when it is sent; closing it otherwise does nothing.
 function onSent(id, deed) {
   by(id).querySelector("form").addEventListener("submit", (sent) => {
@@ -101,17 +113,21 @@ let places = null;
 async function openTransfer() {
   const here = current();
   if (!here || flight) return;
-  try { places = await look("targets"); } catch { toast("Chưa lấy được danh sách nơi nhận. Hãy thử lại."); return; }
   text("transfer-number", here.number);
   by("transfer-dialog").querySelector("form").reset();
+  places = null;
   drawTargets();
   openDialog("transfer-dialog", "target");
+  places = await listFor("transfer-dialog", "targets", "Chưa lấy được danh sách nơi nhận. Hãy thử lại.");
+  drawTargets();
 }
 
 const option = (value, label) => { const node = el("option", "", label); node.value = value; return node; };
 
 function drawTargets() {
   const kind = chosen("kind"), here = current();
+  by("target-service").hidden = kind === "service";
+  if (!places) { by("target").replaceChildren(option("", "Đang lấy danh sách nơi nhận…")); return; }
   const lists = {
     service: () => places.services.filter((s) => s.id !== here?.service_id).map((s) => option(s.id, `${s.name} (${s.series})`)),
     counter: () => places.counters.filter((c) => c.name !== counter).map((c) => option(c.name, `Quầy ${c.name} · ${c.open ? c.officer || "đang mở" : "đang đóng"}`)),
@@ -119,11 +135,11 @@ function drawTargets() {
   };
   by("target").replaceChildren(...lists[kind]());
   by("target").selectedIndex = 0;
-  by("target-service").hidden = kind === "service";
   drawServices();
 }
 
 function drawServices() {
+  if (!places) return;
   const able = chosen("kind") === "counter" && places.counters.find((c) => c.name === by("target").value)?.skills;
   const fitting = places.services.filter((s) => !able || able.includes(s.id));
   by("with-service").replaceChildren(...fitting.map((s) => option(s.id, s.name)));
@@ -144,16 +160,21 @@ onSent("transfer-dialog", () => {
 
 // --- a chosen number ---
 
-let numbers = [], hits = [], marked = 0;
+let numbers = null, hits = [], marked = 0, entered = false;
 
 async function openPick() {
   if (!counter || flight) return;
-  try { numbers = (await look("line")).numbers; } catch { toast("Chưa lấy được hàng chờ. Hãy thử lại."); return; }
-  const aside = (list, what) => list.map((n) => ({ ...n, what, mine: true }));
-  numbers = [...numbers, ...aside(state.held, "đang giữ"), ...aside(state.missed, "vắng mặt")];
+  numbers = null;
+  entered = false;
   by("wanted").value = "";
   search();
   openDialog("pick-dialog", "wanted");
+  const line = await listFor("pick-dialog", "line", "Chưa lấy được hàng chờ. Hãy thử lại.");
+  if (!line || !by("pick-dialog").open) return;
+  const aside = (list, what) => list.map((n) => ({ ...n, what, mine: true }));
+  numbers = [...line.numbers, ...aside(state.held, "đang giữ"), ...aside(state.missed, "vắng mặt")];
+  search();
+  if (entered && !by("pick-call").disabled) by("pick-call").click();
 }
 
 const bare = (number) => number.toUpperCase().replace(/[^A-ZĐ0-9]/g, "");
@@ -161,7 +182,7 @@ const bare = (number) => number.toUpperCase().replace(/[^A-ZĐ0-9]/g, "");
 function search() {
   const asked = bare(by("wanted").value);
   const fits = (n) => !asked || bare(n.number).includes(asked) || String(Number(n.number.split("-")[1])) === asked;
-  hits = numbers.filter(fits);
+  hits = (numbers ?? []).filter(fits);
   const exact = hits.findIndex((n) => bare(n.number) === asked || String(Number(n.number.split("-")[1])) === asked);
   marked = Math.max(0, exact);
   drawHits();
@@ -182,7 +203,7 @@ function drawHits() {
   by(`hit-${marked}`)?.scrollIntoView({ block: "nearest" });
   by("pick-call").disabled = !any || Boolean(current() || state.paused);
   by("pick-print").disabled = !any || hits[marked].what === "vắng mặt";
-  text("pick-hint", current() ? `Quầy đang có số ${current().number}: hoàn thành hoặc giữ số đó rồi mới gọi số khác.` : state.paused ? "Quầy đang tạm nghỉ: mở lại rồi mới gọi." : any ? `${hits.length} số` : "Không có số nào như vậy đang chờ.");
+  text("pick-hint", !numbers ? "Đang lấy hàng chờ…" : current() ? `Quầy đang có số ${current().number}: hoàn thành hoặc giữ số đó rồi mới gọi số khác.` : state.paused ? "Quầy đang tạm nghỉ: mở lại rồi mới gọi." : any ? `${hits.length} số` : "Không có số nào như vậy đang chờ.");
 }
 by("wanted").oninput = search;
 by("pick-dialog").addEventListener("keydown", (press) => {
@@ -194,6 +215,8 @@ by("pick-dialog").addEventListener("keydown", (press) => {
   } else if (press.key === "F2") {
     press.preventDefault();
     by("pick-print").click();
+  } else if (press.key === "Enter") {
+    entered = true; // counts when the line has come
   }
 });
 by("pick-print").onclick = () => {

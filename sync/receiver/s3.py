@@ -49,9 +49,9 @@ class S3Blobs:
         if self.holds(blob.sha256):
             return blob.size
         have = sum(size for _, size in self._pieces(blob))
-        if have < blob.size:
-            return have
-        return blob.size if self._finish(blob) else 0
+        if have == blob.size:
+            return blob.size if self._finish(blob) else 0
+        return blob.size if self.holds(blob.sha256) else have  # another request may have finished it meanwhile
 
     def append(self, blob: Blob, offset: int, piece: bytes) -> int:
         """The next piece; the new offset."""
@@ -90,12 +90,10 @@ class S3Blobs:
     def read(self, sha256: str) -> bytes:
         """A whole one."""
         with _as_os_error():
-            try:
-                return self._body(_name(sha256))
-            except ClientError as error:
-                if _code(error) not in _GONE:
-                    raise
-                raise EnvelopeError("a blob is missing in the store") from None
+            content = self._body(_name(sha256))
+        if content is None:
+            raise EnvelopeError("a blob is missing in the store")
+        return content
 
     def free(self) -> int | None:
         """The store does not tell."""
@@ -114,19 +112,28 @@ class S3Blobs:
         return found
 
     def _finish(self, blob: Blob) -> bool:
-        """Put the whole under its name; False and gone if it is not the announced one."""
+        """Put the whole under its name; False and gone if it is not the announced one.
+
+        Another request may do so too, and takes the pieces away when the whole has its name.
+        """
         pieces = self._pieces(blob)
         with _as_os_error():
-            content = b"".join(self._body(key) for key, _ in pieces)
+            content = b"".join(filter(None, (self._body(key) for key, _ in pieces)))
             true = len(content) == blob.size and hashlib.sha256(content).hexdigest() == blob.sha256
             if true:
                 self._store.put_object(Bucket=self._bucket, Key=_name(blob.sha256), Body=content)
             for key, _ in pieces:
                 self._store.delete_object(Bucket=self._bucket, Key=key)
-        return true
+        return true or self.holds(blob.sha256)
 
-    def _body(self, key: str) -> bytes:
-        content: bytes = self._store.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+    def _body(self, key: str) -> bytes | None:
+        """None if it is not there."""
+        try:
+            content: bytes = self._store.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if _code(error) not in _GONE:
+                raise
+            return None
         return content
 
     @staticmethod

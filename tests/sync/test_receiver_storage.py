@@ -282,6 +282,22 @@ def test_the_same_piece_sent_twice_at_once_is_taken_once(blobs):
     assert blobs.read(blob.sha256) == content
 
 
+@pytest.mark.parametrize("moment", ["before_listing", "after_listing"])
+def test_a_blob_that_another_process_finishes_at_the_same_moment_is_whole(s3, monkeypatch, moment):
+    here, other, content = open_blobs(s3), open_blobs(s3), os.urandom(500)
+    blob, listed = blob_of(content), here._pieces
+
+    def pieces(asked: Blob) -> list[tuple[str, int]]:
+        before = listed(asked)
+        assert other.offset(blob) in (0, 500)
+        return before if moment == "after_listing" else listed(asked)
+
+    monkeypatch.setattr(here, "_pieces", pieces)
+    assert here.append(blob, 0, content) == 500
+    assert here.read(blob.sha256) == content
+    assert here.offset(blob) == 500
+
+
 def test_an_object_store_that_is_not_there_is_said_in_one_line(s3):
     for wrong in (replace(s3, blobs="s3://nowhere"), replace(s3, blobs_endpoint="http://127.0.0.1:1")):
         with pytest.raises(ConfigError, match="the object store cannot be used"):

@@ -72,11 +72,13 @@ class SerialScanner(Device):
         lines, silent = Lines(), 0
         while not self._ending.is_set():
             data = line.read(max(1, line.in_waiting))
-            if self._forgotten.is_set():
+            silent = 0 if data else silent + 1
+            codes = lines.give_up() if silent == SILENT_LOOKS else lines.feed(data)
+            if self._forgotten.is_set():  # what has come until now may be of the visit that ended
                 self._forgotten.clear()
                 lines.forget()
-            silent = 0 if data else silent + 1
-            for code in lines.give_up() if silent == SILENT_LOOKS else lines.feed(data):
+                continue
+            for code in codes:
                 self._scanned(code)
 
     def _scanned(self, code: str | Unreadable) -> None:

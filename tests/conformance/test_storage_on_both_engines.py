@@ -13,6 +13,7 @@ from kiosk.text import Text
 from kiosk_queue import counter, line, model
 from kiosk_queue.floor import Refused
 from kiosk_queue.storage.store import Conflict, StorageFault, open_store
+from waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -196,17 +197,15 @@ def test_listeners_are_told_of_what_changed_and_of_nothing_else(hall):
     told = []
     hall.store.on_commit = lambda centres: told.extend(centres)
     other = hall.another("elsewhere")
-    time.sleep(0.3)
+    hall.another("marker")
+    wait_until(lambda: "marker" in told)  # they are told in order: all that was before
     told.clear()
     with pytest.raises(Refused):
         hall.issue("no-such-service")
     other.issue()
-    for _ in range(300):
-        if told:
-            break
-        time.sleep(0.01)
-    time.sleep(0.1)
-    assert set(told) == {"elsewhere"}
+    hall.another("marker2")
+    wait_until(lambda: "marker2" in told)
+    assert set(told) == {"elsewhere", "marker2"}
 
 
 def test_everything_is_there_after_a_restart_and_a_closed_store_says_so(hall):

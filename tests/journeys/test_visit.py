@@ -27,6 +27,7 @@ from kiosk.questions import (
 from kiosk.visit import Outcome, Patience, Visit
 from person import LEAVES, WAITS, ScriptedPerson
 from plain_equipment import CARD_QR, plain_equipment
+from waiting import until
 
 TICKET = (ChooseErrand, Errand.TAKE_TICKET)
 
@@ -44,19 +45,13 @@ async def run(equipment, *script, patience=None):
     return person, visit, await visit.run(serve)
 
 
-async def eventually(condition):
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 async def test_nobody_there_warns_then_ends(equipment):
     person = ScriptedPerson(TICKET, (ChooseService, LEAVES))
     visit = Visit(equipment, person, Settings(), Patience(60, 30))
     task = asyncio.create_task(visit.run(serve))
-    await eventually(lambda: len(person.seen) == 2)
+    await until(lambda: len(person.seen) == 2)
     equipment.clock.seconds = 65
-    await eventually(lambda: person.warnings and person.warnings[-1] is not None)
+    await until(lambda: person.warnings and person.warnings[-1] is not None)
     assert person.warnings[-1] == 26
     equipment.clock.seconds = 91
     assert await task is Outcome.TIMED_OUT
@@ -67,11 +62,11 @@ async def test_a_touch_takes_the_warning_away(equipment):
     person = ScriptedPerson(TICKET, (ChooseService, LEAVES))
     visit = Visit(equipment, person, Settings(), Patience(60, 30))
     task = asyncio.create_task(visit.run(serve))
-    await eventually(lambda: len(person.seen) == 2)
+    await until(lambda: len(person.seen) == 2)
     equipment.clock.seconds = 80
-    await eventually(lambda: person.warnings)
+    await until(lambda: person.warnings)
     visit.idle.touch()
-    await eventually(lambda: person.warnings[-1] is None)
+    await until(lambda: person.warnings[-1] is None)
     equipment.clock.seconds = 120
     await asyncio.sleep(0.3)
     assert not task.done()
@@ -92,7 +87,7 @@ async def test_work_holds_the_idle_clock(equipment):
         (TicketIssued, AfterTicket.DONE),
     )
     task = asyncio.create_task(Visit(equipment, person, Settings(), Patience(60, 30)).run(serve))
-    await eventually(lambda: "issuing_ticket" in person.working)
+    await until(lambda: "issuing_ticket" in person.working)
     equipment.clock.seconds = 500
     await asyncio.sleep(0.4)
     equipment.queue.slow.set()
@@ -106,7 +101,7 @@ async def test_a_number_once_asked_for_is_printed_even_if_the_visit_is_cut(equip
         TICKET, (ChooseService, lambda q: q.groups[0].services[0]), (ChoosePriority, Nothing.NOTHING)
     )
     task = asyncio.create_task(Visit(equipment, person, Settings()).run(serve))
-    await eventually(lambda: "issuing_ticket" in person.working)
+    await until(lambda: "issuing_ticket" in person.working)
     task.cancel()
     await asyncio.sleep(0.05)
     assert not person.blanked, "the wipe waits for what was promised"
@@ -169,7 +164,7 @@ async def test_the_wipe_leaves_no_trace_of_the_citizen_in_memory(equipment):
     )
     visit = Visit(equipment, person, Settings(), Patience(60, 30))
     task = asyncio.create_task(visit.run(serve))
-    await eventually(lambda: len(person.seen) == 4)
+    await until(lambda: len(person.seen) == 4)
     equipment.clock.seconds = 100
     assert await task is Outcome.TIMED_OUT
     assert equipment.camera.forgotten == equipment.scanner.forgotten == equipment.card.forgotten == 1

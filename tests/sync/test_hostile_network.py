@@ -76,7 +76,7 @@ def test_each_fault_alone_ends_in_one_accepted_record(name: str, town: Province,
     settings = over(town, line, timeout=2.0)
     begun = time.monotonic()
     outcome = run(settings, once=True)
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 60
     assert outcome == (0 if name == "delay" else 1)
     arrives(town, settings, filed)
 

@@ -113,26 +113,26 @@ async def test_a_refusal_or_a_strange_answer_is_a_failure_and_nothing_personal_i
 
 async def test_a_silent_province_holds_nobody_longer_than_the_setting_says(province: Province, peer: Peer):
     free = threading.Event()
-    peer.answer = lambda _: (200 if free.wait(5) else 500, b"{}")
+    peer.answer = lambda _: (200 if free.wait(30) else 500, b"{}")
     begun = time.monotonic()
     failure = await office_of(province, reuse_seconds=0.3).reusable(WISH)
-    assert isinstance(failure, Failure)
-    assert time.monotonic() - begun < 3
     free.set()
+    assert isinstance(failure, Failure)
+    assert time.monotonic() - begun < 15
 
 
 async def test_an_answer_that_trickles_in_holds_nobody_either(province: Province, peer: Peer):
-    peer.pause = 0.005
+    peer.pause = 0.2
     begun = time.monotonic()
     failure = await office_of(province, reuse_seconds=0.2).reusable(WISH)
     assert isinstance(failure, Failure)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 15
 
 
 async def test_a_province_that_is_away_is_a_failure_at_once(province: Province):
     begun = time.monotonic()
-    assert isinstance(await office_of(province).reusable(WISH), Failure)
-    assert time.monotonic() - begun < 3
+    assert isinstance(await office_of(province, reuse_seconds=60).reusable(WISH), Failure)
+    assert time.monotonic() - begun < 15
 
 
 @pytest.mark.parametrize(("silent", "seconds", "asks"), [(0, 8.0, True), (0, 0.0, False), (60, 8.0, False)])

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from kiosk_queue.floor import Desk, add_centre
 from kiosk_queue.model import from_catalogue
 from kiosk_queue.storage.store import Store, open_store
 from morning import MORNING
+from waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 CENTRE = "centre"
@@ -149,7 +150,7 @@ class Running:
         self._server = server._Server(self.app)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
         self._thread.start()
-        until(lambda: self._server.started)
+        wait_until(lambda: self._server.started)
         return self
 
     def stop(self) -> None:
@@ -284,15 +285,6 @@ class Listener:
         return [data for event, _, data, _ in list(self.frames) if event == "state"]
 
 
-def until(condition: Callable[[], object], seconds: float = 30.0) -> object:
-    """Wait for a condition; its value."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-    return value
-
-
 def program(code: str, *arguments: str) -> subprocess.Popen:
     """A Python process of its own that can import the tree."""
     environment = {
@@ -312,7 +304,7 @@ def helpers() -> SimpleNamespace:
         Listener=Listener,
         Running=Running,
         make_settings=make_settings,
-        until=until,
+        until=wait_until,
         program=program,
         CENTRE=CENTRE,
         CATALOGUE=CATALOGUE,

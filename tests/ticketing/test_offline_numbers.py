@@ -64,14 +64,18 @@ def blocks(running) -> list[tuple[str, int, int]]:
     return [(row["series"], row["first"], row["last"]) for row in rows]
 
 
-async def ready(running, *leased: str) -> None:
-    await until(lambda: {series for series, _, _ in blocks(running)} >= set(leased or ("HT", "DD")))
-    await asyncio.sleep(0.1)
+async def ready(client: QueueClient, size: int = 1) -> None:
+    """Until the kiosk has `size` numbers of each series in reserve."""
+    async with asyncio.timeout(30):
+        left: dict[str, int] = {}
+        while min(left.get("HT", 0), left.get("DD", 0)) < size:
+            await asyncio.sleep(0.01)
+            left = await client._left()
 
 
 async def test_the_citizen_notices_nothing_but_a_missing_estimate(running, tmp_path) -> None:
     async with make(running, tmp_path) as client:
-        await ready(running)
+        await ready(client)
         before = await client.groups()
         running.stop()
         assert await client.groups() == before
@@ -111,7 +115,7 @@ def test_a_slip_without_an_estimate_says_nothing_about_waiting() -> None:
 
 async def test_when_the_block_is_empty_the_usual_remedy_is_shown(running, tmp_path) -> None:
     async with make(running, tmp_path, size=2) as client:
-        await ready(running)
+        await ready(client)
         running.stop()
         for visit in range(2):
             assert isinstance(await client.issue(BIRTH, None, f"visit-{visit}-ticket"), Ticket)
@@ -127,7 +131,7 @@ async def test_when_the_block_is_empty_the_usual_remedy_is_shown(running, tmp_pa
 
 async def test_a_kiosk_that_starts_without_its_server_has_the_numbers_of_before(running, tmp_path) -> None:
     async with make(running, tmp_path) as client:
-        await ready(running)
+        await ready(client)
     running.stop()
     async with make(running, tmp_path) as client:
         assert [group.id for group in await client.groups()] == ["hotich", "datdai"]
@@ -136,7 +140,7 @@ async def test_a_kiosk_that_starts_without_its_server_has_the_numbers_of_before(
 
 async def test_a_kiosk_whose_token_was_revoked_gives_out_nothing(running, tmp_path) -> None:
     async with make(running, tmp_path) as client:
-        await ready(running)
+        await ready(client)
         running.tokens.clear()
         running.token("kiosk", "K01")  # another one under the same name
         await until(lambda: client.status.reason is Reason.QUEUE_REFUSED)
@@ -146,7 +150,7 @@ async def test_a_kiosk_whose_token_was_revoked_gives_out_nothing(running, tmp_pa
 
 async def test_the_block_is_renewed_when_half_of_it_is_used(running, tmp_path) -> None:
     async with make(running, tmp_path, size=4) as client:
-        await ready(running)
+        await ready(client)
         assert blocks(running) == [("DD", 501, 504), ("HT", 501, 504)]
         given = []
         for outage in range(2):
@@ -174,10 +178,10 @@ def test_numbers_of_the_line_go_on_behind_the_reserve(running) -> None:
 async def test_a_new_business_day_brings_a_new_block(running_by_hand, hands, tmp_path) -> None:
     running = running_by_hand
     async with make(running, tmp_path, clock=hands, size=4) as client:
-        await ready(running)
+        await ready(client)
         hands.turn(days=1)
-        await until(lambda: len(blocks(running)) == 4)
-        await asyncio.sleep(0.1)
+        await ready(client, 4)
+        assert len(blocks(running)) == 4
         running.stop()
         assert (await client.issue(BIRTH, None, "visit-1-ticket")).number == "HT-501", "of the new day"
         hands.turn(days=1)
@@ -219,7 +223,7 @@ async def test_a_number_taken_just_before_the_line_broke_does_not_become_two(run
     await wire.start()
     try:
         async with make(running, tmp_path, f"http://127.0.0.1:{wire.port}") as client:
-            await ready(running)
+            await ready(client)
             await end_watch(client)  # its last request is not the one to get lost
             await wire.act("lose_reply")
             issuing = asyncio.create_task(client.issue(BIRTH, None, "visit-1-ticket"))
@@ -270,14 +274,15 @@ async def test_a_number_that_was_called_stays_although_its_answer_was_lost(runni
 
 
 async def test_a_slip_nobody_told_of_counts_as_unprinted_until_it_is(running, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(offline, "PRINTING", timedelta(seconds=3))
+    monkeypatch.setattr(offline, "PRINTING", timedelta(hours=1))
     async with make(running, tmp_path) as client:
-        await ready(running)
+        await ready(client)
         running.stop()
         ticket = await client.issue(BIRTH, None, "visit-1-ticket")
         running.start()
         await until(lambda: client.status.level is Level.READY)
         assert tickets(running) == [], "its slip may be on its way out of the printer"
+        monkeypatch.setattr(offline, "PRINTING", timedelta(0))
         await until(lambda: [t["paper"] for t in tickets(running)] == ["failed"])
         await client.printed(ticket, True)
         await until(lambda: [t["paper"] for t in tickets(running)] == ["printed"])
@@ -285,7 +290,7 @@ async def test_a_slip_nobody_told_of_counts_as_unprinted_until_it_is(running, tm
 
 async def test_a_number_that_the_server_never_takes_does_not_hold_up_the_others(running, tmp_path, caplog) -> None:
     async with make(running, tmp_path) as client:
-        await ready(running)
+        await ready(client)
         running.stop()
         for visit in range(2):
             await client.printed(await client.issue(BIRTH, None, f"visit-{visit}-ticket"), True)
@@ -371,7 +376,7 @@ async def test_whatever_the_line_does_each_citizen_has_one_number_and_each_numbe
 
     try:
         async with make(running, tmp_path, f"http://127.0.0.1:{wire.port}", size=50, timeout=0.4) as client:
-            await ready(running)
+            await ready(client)
             troubling = asyncio.create_task(trouble())
             await asyncio.gather(*(citizens(client, name) for name in "abc"))
             troubling.cancel()
@@ -380,10 +385,11 @@ async def test_whatever_the_line_does_each_citizen_has_one_number_and_each_numbe
 
             def settled() -> bool:
                 live = {t["id"] for t in tickets(running, "id, state") if t["state"] != "void"}
-                return set(held) <= live
+                return set(held) <= live and {t["paper"] for t in tickets(running) if t["state"] != "void"} == {
+                    "printed"
+                }
 
-            await until(settled, 20)
-            await asyncio.sleep(1)
+            await until(settled, 60)
     finally:
         await wire.stop()
     kept = tickets(running, "id, series, n, state, paper")

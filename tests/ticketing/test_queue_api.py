@@ -228,7 +228,7 @@ def test_every_address_needs_a_token_of_the_right_role(running) -> None:
 def test_a_revoked_token_stops_soon_and_a_new_one_works_at_once(running) -> None:
     running.issue()
     devices.revoke_device(running.desk.store, "centre", "kiosk-1")
-    deadline = time.monotonic() + 6
+    deadline = time.monotonic() + 20
     while running.api("GET", "/services").status_code == 200:
         assert time.monotonic() < deadline
         time.sleep(0.1)

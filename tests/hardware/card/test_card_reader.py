@@ -42,13 +42,12 @@ async def test_every_card_is_read_whole_and_verified(card: CardSimulator, reader
 
 async def test_the_loop_stays_free_while_a_card_is_read(card: CardSimulator, reader: PcscCardReader):
     key = await laid(card, reader)
-    longest, reading = 0.0, asyncio.ensure_future(reader.read([key], silent))
+    turns, reading = 0, asyncio.ensure_future(reader.read([key], silent))
     while not reading.done():
-        before = time.monotonic()
         await asyncio.sleep(0.001)
-        longest = max(longest, time.monotonic() - before)
+        turns += 1
     assert isinstance(await reading, Citizen)
-    assert longest < 0.5
+    assert turns > 10
 
 
 async def test_wrong_keys_are_refused_and_a_right_one_among_them_opens(card: CardSimulator, reader: PcscCardReader):

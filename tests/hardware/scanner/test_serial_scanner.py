@@ -1,6 +1,9 @@
 import argparse
 import asyncio
+import fcntl
 import json
+import struct
+import termios
 import unicodedata
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -52,7 +55,8 @@ async def test_code_scanned_before_the_question_is_no_answer(
     scanner: SerialScanner, simulator: ScannerSimulator
 ) -> None:
     await simulator.act("scan", data="of the citizen before")
-    await asyncio.sleep(0.3)
+    await simulator.act("garble")
+    await until(lambda: scanner.status.reason is Reason.CODE_UNREADABLE)  # and what was scanned before is through
     assert await scanned(scanner, simulator, "now") == "now"
 
 
@@ -82,14 +86,18 @@ async def test_forgetting_takes_back_the_complaint(scanner: SerialScanner, simul
     assert scanner.status.reason is Reason.OK
 
 
+def unread(line) -> int:
+    return struct.unpack("i", fcntl.ioctl(line, termios.FIONREAD, bytes(4)))[0]
+
+
 async def test_half_a_code_of_the_citizen_before_is_forgotten(
     scanner: SerialScanner, simulator: ScannerSimulator, tmp_path: Path
 ) -> None:
-    with (tmp_path / "scanner").open("wb", buffering=0):
+    with (tmp_path / "scanner").open("wb", buffering=0) as line:
         simulator._send(b"001199000123|NGUY")
-        await asyncio.sleep(0.3)
+        await until(lambda: not unread(line))
         scanner.forget()
-        await asyncio.sleep(0.3)
+        await until(lambda: not scanner._forgotten.is_set())
     waiting = asyncio.create_task(scanner.next_code())
     await asyncio.sleep(0)
     simulator._send("ỄN THỊ MẪU\r\n".encode())

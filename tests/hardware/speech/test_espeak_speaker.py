@@ -130,4 +130,4 @@ async def test_switched_off_speech_is_silent(tmp_path: Path) -> None:
 async def test_saying_does_not_wait_for_the_end(speaker: EspeakSpeaker) -> None:
     begun = time.monotonic()
     await speaker.say("Xin vui lòng chờ. " * 100, "vi")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15

@@ -159,9 +159,9 @@ def test_one_bad_deed_leaves_its_neighbours_alone(hall):
 
 
 def test_a_caller_that_gives_up_hinders_nobody(hall):
-    gate = threading.Event()
-    blocked = hall.store.write("hall", lambda tx: gate.wait(30))
-    time.sleep(0.05)
+    begun, gate = threading.Event(), threading.Event()
+    blocked = hall.store.write("hall", lambda tx: (begun.set(), gate.wait(30)))
+    assert begun.wait(30)
     given_up = [hall.desk.do("hall", lambda floor: line.issue(floor, "so-do"), f"given-up-{n:03}") for n in range(5)]
     assert all(future.cancel() for future in given_up)
     gate.set()

@@ -27,7 +27,7 @@ def demo(world):
             env=os.environ | {"SDL_VIDEODRIVER": "offscreen"},
         )
         try:
-            yield process, wait_for(Path(output.name), "Motcua is running", process)
+            yield process, wait_for(Path(output.name), "Ctrl+C to end.\n", process)
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -40,7 +40,6 @@ def wait_for(file, text, process):
         assert process.poll() is None, said
         assert time.monotonic() < deadline, said
         time.sleep(0.1)
-    time.sleep(0.2)  # the rest of the same print
     return file.read_text("utf-8")
 
 

@@ -123,12 +123,12 @@ async def test_a_withdrawn_question_takes_no_touch(presenter, finger, frame):
 
 
 async def test_the_second_half_of_a_double_tap_does_not_reach_the_next_screen(presenter, finger, frame, monkeypatch):
-    monkeypatch.setattr("screens.presenter.SETTLE", 0.5)
     asking = asyncio.create_task(presenter.show(q.ConfirmLeaving(), frame))
     await finger.wait_for("confirm_leaving")
     stay = finger.touchables()["answer:stay"].center
     await finger.tap_at(*stay)
     await asking
+    monkeypatch.setattr("screens.presenter.SETTLE", 10)
     asking = asyncio.create_task(presenter.show(q.ChooseErrand(), frame))
     await asyncio.sleep(0.05)
     await finger.tap_at(*stay)

@@ -97,7 +97,7 @@ def opened(dossier) -> Opened:
     return Opened(dossier.payload(), dossier.files())
 
 
-def file_until_told(desk: Desk, dossier: Opened, seconds: float = 30.0) -> bool:
+def file_until_told(desk: Desk, dossier: Opened, seconds: float = 60.0) -> bool:
     """Try as the worker does; True if it is filed, False if held for a person. Never refused."""
     deadline = time.monotonic() + seconds
     while True:
@@ -171,7 +171,7 @@ def test_whatever_row_of_faults_comes_there_is_one_dossier_or_one_held_that_a_pe
         office.fault(fault, count=count, seconds=SLOW)
     dossier = make_dossier(evidence=200)
     desk = office.desk(office.connector(kind))
-    if not file_until_told(desk, opened(dossier), 20):
+    if not file_until_told(desk, opened(dossier)):
         office.heal()
         time.sleep(SLOW)
         there = office.arrived(dossier.reference_uid)

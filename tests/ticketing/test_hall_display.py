@@ -43,6 +43,11 @@ CONTRASTS = """
   return found;
 }
 """
+STILL = """
+() => Promise.allSettled(
+  document.getAnimations().filter((a) => Number.isFinite(a.effect.getComputedTiming().endTime)).map((a) => a.finished))
+"""
+"""Wait until nothing flashes or fades; what runs for ever does not count."""
 OVERFLOWS = """
 () => [...document.querySelectorAll("header, main, .hero, .recent, .waiting li, .total, .slide.shown, .recent li")]
   .filter((node) => node.checkVisibility({ visibilityProperty: true }))
@@ -141,7 +146,7 @@ def test_a_call_is_read_from_ten_metres(the_hall, hands, width, height) -> None:
         " return cap + d.getBoundingClientRect().top - n.getBoundingClientRect().top; }"
     )
     assert tall >= 0.2 * height
-    page.wait_for_timeout(5500)  # until nothing flashes
+    page.evaluate(STILL)
     assert page.evaluate(OVERFLOWS) == []
     weak = [entry for entry in page.evaluate(CONTRASTS) if entry[1] < 7]
     assert weak == []
@@ -158,7 +163,7 @@ def test_every_idle_slide_is_readable_and_they_take_turns(the_hall) -> None:
         page.evaluate(
             "n => document.querySelectorAll('.slide').forEach((s, k) => s.classList.toggle('shown', k === n))", n
         )
-        page.wait_for_timeout(900)
+        page.evaluate(STILL)
         assert page.evaluate(OVERFLOWS) == []
         assert [entry for entry in page.evaluate(CONTRASTS) if entry[1] < 7] == []
     assert page.is_visible("text=Thông báo của trung tâm")
